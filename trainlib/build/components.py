@@ -1,0 +1,120 @@
+"""Build the network, loss, optimizer, learning-rate schedule and inferer that a config asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from trainlib.build.patches import call_patch
+from trainlib.build.resolve import facts, resolve
+from trainlib.config.schema import Config
+from trainlib.errors import PatchError
+
+if TYPE_CHECKING:
+    import torch
+
+# Schedules that are stepped after every batch; all others after every epoch.
+_STEPPED_PER_BATCH = frozenset({"OneCycleLR", "CyclicLR", "WarmupCosineSchedule"})
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Horizon:
+    """How long a training lasts, for schedules that have to know.
+
+    Attributes:
+        epochs: Number of epochs.
+        steps: Number of optimizer steps.
+    """
+
+    epochs: int
+    steps: int
+
+
+def build_model(config: Config) -> torch.nn.Module:
+    """Build the network of `config`: the patch's `get_model(config)`, or the component under ``model``.
+
+    Raises:
+        InputError: The component or the patch cannot be used.
+    """
+    from torch import nn
+
+    network = call_patch(config.patch.model, "get_model", config)
+    if network is None:
+        resolved = resolve("model", ("model",), config.model, config, facts(config))
+        network = resolved.construct()
+    return _expect(network, nn.Module, config.patch.model, "get_model")
+
+
+def build_loss(config: Config) -> Callable[..., torch.Tensor]:
+    """Build the loss of `config`: the patch's `get_loss(config)`, or the component under ``loss``."""
+    loss = call_patch(config.patch.loss, "get_loss", config)
+    if loss is None:
+        resolved = resolve("loss", ("loss",), config.loss, config, {"spatial_dims": config.data.spatial_dims})
+        loss = resolved.construct()
+    if not callable(loss):
+        raise PatchError(f"{config.patch.loss}: get_loss returned {type(loss).__name__}, expected a callable.")
+    return loss
+
+
+def build_optimizer(config: Config, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
+    """Build the optimizer of `config`: the patch's `get_optimizer(config, parameters)`, or the component."""
+    from torch.optim import Optimizer
+
+    parameters = list(parameters)
+    optimizer = call_patch(config.patch.optimizer, "get_optimizer", config, parameters)
+    if optimizer is None:
+        resolved = resolve("optimizer", ("optimizer",), config.optimizer, config, {}, positional=1)
+        optimizer = resolved.construct(parameters)
+    return _expect(optimizer, Optimizer, config.patch.optimizer, "get_optimizer")
+
+
+def build_scheduler(config: Config, optimizer: torch.optim.Optimizer, horizon: Horizon) -> dict[str, Any] | None:
+    """Build the learning-rate schedule in the form in which Lightning's `configure_optimizers` returns it.
+
+    The peak of the schedule (`max_lr`) is the optimizer's learning rate unless the config says otherwise.
+
+    Args:
+        config: The config.
+        optimizer: The optimizer whose learning rate is scheduled.
+        horizon: Length of the training.
+
+    Returns:
+        Scheduler, interval and monitored metric; None where the config has no schedule.
+    """
+    if config.scheduler is None:
+        return None
+    rates = [group["lr"] for group in optimizer.param_groups]
+    known = {
+        "total_steps": horizon.steps,
+        "t_total": horizon.steps,
+        "T_max": horizon.epochs,
+        "max_lr": rates[0] if len(rates) == 1 else rates,
+        "mode": config.monitor_mode,
+    }
+    if config.scheduler.kwargs.keys() >= {"epochs", "steps_per_epoch"}:
+        del known["total_steps"]
+    if config.scheduler.name != "ReduceLROnPlateau":
+        del known["mode"]
+    if config.scheduler.name == "PolynomialLR":
+        known["total_iters"] = horizon.epochs
+    resolved = resolve("scheduler", ("scheduler",), config.scheduler, config, known, positional=1)
+    scheduler = resolved.construct(optimizer)
+    interval = "step" if config.scheduler.name in _STEPPED_PER_BATCH else "epoch"
+    return {"scheduler": scheduler, "interval": interval, "monitor": config.checkpoint.monitor}
+
+
+def build_inferer(config: Config) -> Any:
+    """Build the MONAI inferer of `config`."""
+    resolved = resolve("inferer", ("inferer",), config.inferer, config, facts(config))
+    return resolved.construct()
+
+
+def _expect(value: Any, kind: type[T], script: str | None, function: str) -> T:
+    if not isinstance(value, kind):
+        expected = f"{kind.__module__}.{kind.__qualname__}"
+        raise PatchError(f"{script}: {function} returned {type(value).__name__}, expected a {expected}.")
+    return value

@@ -1,0 +1,90 @@
+"""Which keywords a class or function takes, and which of those in a config it does not."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Collection, Iterator
+from typing import Any
+
+from trainlib.suggest import did_you_mean, nearest
+
+_PAD = ("value", "constant_values")
+# Keywords that go through **kwargs to a function that no signature tells of.
+_FORWARDED: dict[str, tuple[str, ...]] = {
+    "SpatialPadd": _PAD,
+    "BorderPadd": _PAD,
+    "DivisiblePadd": _PAD,
+    "ResizeWithPadOrCropd": _PAD,
+    "CropForegroundd": _PAD,
+    "Zoomd": _PAD,
+    "RandZoomd": _PAD,
+    "LoadImaged": ("channel_dim", "as_closest_canonical", "squeeze_non_spatial_dims", "series_name",
+                   "reverse_indexing", "affine_lps_to_ras", "npz_keys", "converter", "swap_ij"),
+    "AsDiscreted": ("dim", "keepdim", "dtype"),
+    "Activationsd": ("dim",),
+}  # fmt: skip
+_POSITIONAL = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD, inspect.Parameter.POSITIONAL_ONLY)
+
+
+class Keywords:
+    """The keywords of a class or function.
+
+    Args:
+        target: The class or function.
+    """
+
+    def __init__(self, target: Callable[..., Any]) -> None:
+        self.parameters: dict[str, inspect.Parameter] = {}
+        self.open = True
+        self.required: list[str] = []
+        for i, parameters in enumerate(_signatures(target)):
+            named = {name: p for name, p in parameters.items() if p.kind not in _POSITIONAL}
+            if i == 0:
+                self.required = [name for name, p in named.items() if p.default is inspect.Parameter.empty]
+            self.parameters = named | self.parameters
+            if all(p.kind is not inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
+                self.open = False
+                break
+        name = getattr(target, "__name__", "")
+        self.forwarded = _FORWARDED.get(name, ())
+
+    @property
+    def names(self) -> set[str]:
+        """All keywords that are known to be accepted."""
+        return {*self.parameters, *self.forwarded}
+
+    def pass_by_position(self, count: int) -> None:
+        """Take the first `count` parameters, which are not given as keywords, out of account."""
+        for name in list(self.parameters)[:count]:
+            del self.parameters[name]
+            self.required = [other for other in self.required if other != name]
+
+    def default(self, name: str) -> Any:
+        """Return the default of a keyword; `inspect.Parameter.empty` where it has none."""
+        return self.parameters[name].default
+
+    def unknown(self, kwargs: Collection[str]) -> Iterator[tuple[str, str]]:
+        """Name each keyword that is not accepted, with a hint at the one that was meant.
+
+        Where a function passes everything on to another one, only near misses of known names are reported.
+        """
+        for name in kwargs:
+            if name in self.names or (self.open and not nearest(name, self.names, cutoff=0.8)):
+                continue
+            yield name, did_you_mean(name, self.names)
+
+    def missing(self, kwargs: Collection[str]) -> list[str]:
+        """Name the keywords that must be given and are not."""
+        return [name for name in self.required if name not in kwargs]
+
+
+def _signatures(target: Callable[..., Any]) -> Iterator[dict[str, inspect.Parameter]]:
+    """Yield the parameters of a function, or of a class's constructor and those of the classes it derives from."""
+    if not inspect.isclass(target):
+        yield dict(inspect.signature(target).parameters)
+        return
+    for cls in target.__mro__:
+        if "__init__" in vars(cls):
+            parameters = dict(inspect.signature(vars(cls)["__init__"]).parameters)
+            parameters.pop("self", None)
+            yield parameters

@@ -1,0 +1,130 @@
+"""Complete a component's keywords by what follows from the data, and check them against its signature."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from trainlib.build.keywords import Keywords
+from trainlib.build.lookup import Found, find
+from trainlib.build.patches import blame, describe
+from trainlib.config.component import Component
+from trainlib.config.schema import Config
+from trainlib.config.sources import Key, dotted
+from trainlib.errors import InputError, PatchError, Problem
+
+
+class ComponentError(InputError):
+    """A component cannot be built.
+
+    Args:
+        mistakes: Key and sentence of each mistake.
+    """
+
+    def __init__(self, mistakes: list[tuple[Key, str]]) -> None:
+        self.mistakes = mistakes
+        super().__init__(Problem(text) for _, text in mistakes)
+
+
+@dataclass
+class Resolved:
+    """A component with all its keywords.
+
+    Attributes:
+        key: Where it stands in the config, its name included.
+        found: What its name stands for.
+        kwargs: The keywords of the config and those filled in.
+        mistakes: Key and sentence of each keyword that is wrong or missing.
+    """
+
+    key: Key
+    found: Found
+    keywords: Keywords
+    kwargs: dict[str, Any]
+    mistakes: list[tuple[Key, str]] = field(default_factory=list)
+
+    def construct(self, *arguments: Any) -> Any:
+        """Call the class or function.
+
+        Raises:
+            ComponentError: Its keywords are wrong, or it refuses their values.
+            PatchError: It comes from a patch script and failed there.
+        """
+        if self.mistakes:
+            raise ComponentError(self.mistakes)
+        try:
+            return self.found.target(*arguments, **self.kwargs)
+        except Exception as error:
+            if self.found.origin.endswith(".py"):
+                where = blame(error, self.found.origin)
+                raise PatchError(f"{where}: {self.found.name} failed: {describe(error)}.") from error
+            text = f"{dotted(self.key)}: {self.found.name} refuses these keywords: {describe(error)}."
+            raise ComponentError([(self.key, text)]) from error
+
+
+def facts(config: Config) -> dict[str, Any]:
+    """List what follows from the data, under the names that networks and inferers use for it."""
+    return {
+        "spatial_dims": config.data.spatial_dims,
+        "dimensions": config.data.spatial_dims,
+        "in_channels": config.in_channels,
+        "out_channels": config.out_channels,
+        "num_classes": config.out_channels,
+        "img_size": config.roi_size,
+        "roi_size": config.roi_size,
+    }
+
+
+def resolve(
+    kind: str,
+    key: Key,
+    component: Component,
+    config: Config,
+    known: Mapping[str, Any],
+    positional: int = 0,
+) -> Resolved:
+    """Look a component up, fill in what is known and compare its keywords with its signature.
+
+    Args:
+        kind: What it is: ``model``, ``loss``, ``optimizer``, ``scheduler``, ``transform`` or ``inferer``.
+        key: The section it stands in.
+        component: Name and keywords from the config.
+        config: The whole config.
+        known: Values for keywords that the config does not set; used where the signature has them.
+        positional: Number of leading parameters that are passed by position (an optimizer's parameters).
+
+    Raises:
+        ComponentError: There is no such component.
+        PatchError: The patch script cannot be imported.
+    """
+    try:
+        found = find(kind, component.name, config)
+    except PatchError:
+        raise
+    except InputError as error:
+        raise ComponentError([(key, f"{dotted(key)}: {error}")]) from error
+    here = (*key, component.name)
+    keywords = Keywords(found.target)
+    keywords.pass_by_position(positional)
+    kwargs = {name: value for name, value in known.items() if name in keywords.parameters} | component.kwargs
+    mistakes: list[tuple[Key, str]] = [
+        ((*here, name), f"{dotted((*here, name))} is not a keyword of {component.name}.{hint}")
+        for name, hint in keywords.unknown(component.kwargs)
+    ]
+    if not mistakes or not keywords.open:
+        mistakes += [
+            (here, f"{dotted(here)}: {component.name} needs the keyword {name}.") for name in keywords.missing(kwargs)
+        ]
+    return Resolved(here, found, keywords, kwargs, mistakes)
+
+
+def collect(build: Callable[[], Any], mistakes: list[tuple[Key, str]], key: Key) -> Any:
+    """Run `build`; add the mistakes it raises to `mistakes` and return None then."""
+    try:
+        return build()
+    except ComponentError as error:
+        mistakes += error.mistakes
+    except InputError as error:
+        mistakes += [(key, problem.text) for problem in error.problems]
+    return None

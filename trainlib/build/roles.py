@@ -1,0 +1,77 @@
+"""Which of image and label a transform may touch, and how it must treat each."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from trainlib.build.keywords import Keywords
+
+IMAGE, LABEL, PREDICTION = "image", "label", "pred"
+"""The keys of a case."""
+
+_BOTH = (IMAGE, LABEL)
+# Transforms outside the modules below, and the exceptions inside them.
+_KEYS_BY_NAME: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(
+        ("LoadImaged", "EnsureChannelFirstd", "AsChannelLastd", "EnsureTyped", "ToTensord", "SqueezeDimd",
+         "Transposed", "Identityd", "DataStatsd", "SimulateDelayd", "RandSmoothDeformd"),
+        _BOTH,
+    ),
+    **dict.fromkeys(
+        ("RandSimulateLowResolutiond", "RandSmoothFieldAdjustContrastd", "RandSmoothFieldAdjustIntensityd",
+         "IntensityStatsd", "RepeatChanneld", "RemoveRepeatedChanneld", "AddCoordinateChannelsd", "SignalFillEmptyd"),
+        (IMAGE,),
+    ),
+    **dict.fromkeys(("LabelToMaskd", "MapLabelValued", "FgBgToIndicesd", "ClassesToIndicesd"), (LABEL,)),
+}  # fmt: skip
+_KEYS_BY_MODULE = {
+    "monai.transforms.spatial.dictionary": _BOTH,
+    "monai.transforms.croppad.dictionary": _BOTH,
+    "monai.transforms.intensity.dictionary": (IMAGE,),
+}
+
+
+def keys_for(target: Callable[..., Any], section: str) -> tuple[str, ...] | None:
+    """Tell the keys that a transform is applied to when the config does not say.
+
+    Args:
+        target: The transform's class.
+        section: The pipeline it stands in; in ``post`` there is only the prediction.
+
+    Returns:
+        The keys; None for a transform whose nature is not known, for which the config has to say.
+    """
+    if section == "post":
+        return (PREDICTION,)
+    by_module = _KEYS_BY_MODULE.get(target.__module__)
+    return _KEYS_BY_NAME.get(target.__name__, by_module) if target.__module__.startswith("monai.") else None
+
+
+def changes_intensity(target: Callable[..., Any]) -> bool:
+    """Tell whether a transform changes voxel values, which would destroy a label map."""
+    return keys_for(target, "base") == (IMAGE,)
+
+
+def interpolates(target: Callable[..., Any], keywords: Keywords) -> bool:
+    """Tell whether the keyword `mode` of a transform chooses an interpolation (and not a kind of padding)."""
+    if "mode" not in keywords.parameters or not target.__module__.startswith("monai.transforms."):
+        return False
+    return target.__module__.split(".")[2] in ("spatial", "smooth_field")
+
+
+def modes_for(keys: list[str], mode: Any, keywords: Keywords) -> list[Any]:
+    """Give one interpolation for each key: that of the config, or the default, for images; nearest for labels.
+
+    Args:
+        keys: The keys the transform is applied to.
+        mode: What the config says: None, one mode or one for each key.
+        keywords: The transform's keywords, for the default.
+    """
+    if isinstance(mode, list | tuple):
+        return list(mode)
+    if mode is None:
+        default = keywords.default("mode")
+        mode = "bilinear" if default is inspect.Parameter.empty else getattr(default, "value", default)
+    return ["nearest" if key == LABEL else mode for key in keys]

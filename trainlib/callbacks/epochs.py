@@ -1,0 +1,80 @@
+"""metrics.csv: a row for each epoch."""
+
+from __future__ import annotations
+
+import csv
+import io
+import logging
+import time
+from typing import Any
+
+from lightning import Callback, LightningModule, Trainer
+
+from trainlib.files import write_text
+from trainlib.folder import RunFolder
+
+log = logging.getLogger(__name__)
+
+SECONDS = "seconds"
+"""The one column that differs between two runs of the same config."""
+
+
+class EpochTable(Callback):
+    """Writes what was logged in each epoch, and goes on where a resumed run stopped.
+
+    Args:
+        folder: The run folder.
+    """
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+        self._rows: list[dict[str, str]] = []
+        self._validated: dict[str, Any] = {}
+        self._began = 0.0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Read the rows of the epochs that the checkpoint has behind it; later ones will be trained again."""
+        if self.folder.metrics.is_file():
+            with self.folder.metrics.open(newline="", encoding="utf-8") as file:
+                rows = list(csv.DictReader(file))
+            self._rows = [row for row in rows if int(row["epoch"]) < trainer.current_epoch]
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the clock."""
+        self._began = time.monotonic()
+        self._validated = {}
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Keep what this validation logged; Lightning shows old values in epochs without a validation."""
+        if not trainer.sanity_checking:
+            metrics = trainer.callback_metrics
+            self._validated = {name: value for name, value in metrics.items() if not name.startswith("train/")}
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Add the row of the epoch."""
+        trained = {name: value for name, value in trainer.callback_metrics.items() if name.startswith("train/")}
+        row = {"epoch": str(trainer.current_epoch), "step": str(trainer.global_step)}
+        row |= {name: f"{float(value):.9g}" for name, value in {**trained, **self._validated}.items()}
+        row[SECONDS] = f"{time.monotonic() - self._began:.3f}"
+        self._rows.append(row)
+        if trainer.is_global_zero:
+            self._write()
+            log.info("%s", self._line(row, trainer))
+
+    def _write(self) -> None:
+        columns = list(dict.fromkeys(name for row in self._rows for name in row if name != SECONDS))
+        text = io.StringIO()
+        writer = csv.DictWriter(text, [*columns, SECONDS], restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self._rows)
+        write_text(self.folder.metrics, text.getvalue())
+
+    def _line(self, row: dict[str, str], trainer: Trainer) -> str:
+        """Write the headline figures of an epoch in one line; counts of failures only where there are any."""
+        shown = {
+            name: value
+            for name, value in row.items()
+            if name.count("/") == 1 and name != "train/lr" and (value != "0" or name in ("train/loss", "valid/loss"))
+        }
+        figures = "  ".join(f"{name} {float(value):.4g}" for name, value in shown.items())
+        return f"epoch {int(row['epoch']) + 1}/{trainer.max_epochs}  {figures}  {row[SECONDS]} s"

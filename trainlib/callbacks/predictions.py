@@ -1,0 +1,64 @@
+"""Predicted files, and predictions.csv that links them to what they were predicted from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from lightning import Callback, LightningModule, Trainer
+
+from trainlib.data.geometry import suffix_of, write_label_map, write_probabilities
+from trainlib.files import write_text
+
+
+class PredictionWriter(Callback):
+    """Writes a label map, and where they are asked for the probabilities, for every case.
+
+    Args:
+        folder: Where the files go.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._rows: dict[int, dict[str, str]] = {}
+
+    def on_test_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, *_: Any, **__: Any) -> None:
+        """Write the files of a batch."""
+        self._write(trainer, outputs["predictions"], "test")
+
+    def on_predict_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, *_: Any, **__: Any
+    ) -> None:
+        """Write the files of a batch."""
+        self._write(trainer, outputs["predictions"], "predict")
+
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the table of the files."""
+        self._write_table(trainer, "test")
+
+    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the table of the files."""
+        self._write_table(trainer, "predict")
+
+    def _write(self, trainer: Trainer, predictions: list[dict[str, Any]], split: str) -> None:
+        cases = trainer.datamodule.cases[split]
+        for prediction in predictions:
+            case = cases[prediction["index"]]
+            name = case.name + suffix_of(case.images[0])
+            write_label_map(self.folder / name, prediction["label_map"], case.images[0])
+            row = {"prediction": name}
+            if "probabilities" in prediction:
+                row["probabilities"] = f"{case.name}_probabilities{suffix_of(case.images[0])}"
+                write_probabilities(self.folder / row["probabilities"], prediction["probabilities"], case.images[0])
+            self._rows[prediction["index"]] = row
+
+    def _write_table(self, trainer: Trainer, split: str) -> None:
+        """List the files in the order of the CSV, whatever order they were predicted in."""
+        module: Any = trainer.datamodule
+        rows = []
+        for index, files in sorted(self._rows.items()):
+            case = module.cases[split][index]
+            images = dict(zip(module.config.data.image_cols, map(str, case.images), strict=True))
+            rows.append({"case": case.name, **images, **files})
+        write_text(self.folder / "predictions.csv", pd.DataFrame(rows).to_csv(index=False, lineterminator="\n"))

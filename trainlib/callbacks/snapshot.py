@@ -1,0 +1,133 @@
+"""The snapshot: all that is needed to know what a run did, and to do it again."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+from lightning import Callback, LightningModule, Trainer
+
+import trainlib
+from trainlib.build.check import origins
+from trainlib.config.load import dump_config
+from trainlib.config.schema import Config
+from trainlib.data.splits import SPLITS, csv_of
+from trainlib.files import write_text
+from trainlib.folder import RunFolder, unique_folder
+
+
+@dataclass(frozen=True)
+class Record:
+    """How a run was started.
+
+    Attributes:
+        command: The command line.
+        configs: The config files as given.
+    """
+
+    command: tuple[str, ...] = ()
+    configs: tuple[Path, ...] = ()
+
+
+class Snapshot(Callback):
+    """Writes ``config.yaml`` and the folder ``snapshot``; a resumed run adds ``snapshot/resumed``.
+
+    Args:
+        config: The complete config.
+        folder: The run folder.
+        record: How the run was started.
+    """
+
+    def __init__(self, config: Config, folder: RunFolder, record: Record) -> None:
+        self.config = config
+        self.folder = folder
+        self.record = record
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Write the snapshot before anything is trained."""
+        if not trainer.is_global_zero:
+            return
+        target = self.folder.snapshot
+        if target.exists():
+            target = unique_folder(target / "resumed")
+        write_text(self.folder.config, dump_config(self.config))
+        self._copy_inputs(target)
+        write_text(target / "requirements.txt", _requirements())
+        write_text(target / "environment.json", json.dumps(_environment(), indent=2) + "\n")
+        write_text(target / "components.json", json.dumps(origins(self.config), indent=2) + "\n")
+        write_text(target / "command.txt", shlex.join(self.record.command) + "\n")
+        _write_git_state(target, Path.cwd())
+
+    def _copy_inputs(self, target: Path) -> None:
+        """Copy configs, CSVs, patch scripts and trainlib itself."""
+        patches = [Path(path) for _, path in self.config.patch if path]
+        csvs = [self.config.data_path(csv) for split in SPLITS if (csv := csv_of(self.config, split))]
+        for name, files in (("configs", self.record.configs), ("patches", patches), ("csvs", csvs)):
+            for i, file in enumerate(dict.fromkeys(files)):
+                clash = any(file.name == other.name for other in files[:i] if other != file)
+                _copy(file, target / name / (f"{i}_{file.name}" if clash else file.name))
+        source = Path(trainlib.__file__).parent
+        shutil.copytree(source, target / "trainlib", ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_file():
+        shutil.copy2(source, target)
+
+
+def _requirements() -> str:
+    """List every installed package with its version, as ``pip freeze`` does."""
+    found = {dist.metadata["Name"]: dist.version for dist in distributions() if dist.metadata["Name"]}
+    return "".join(f"{name}=={version}\n" for name, version in sorted(found.items(), key=lambda item: item[0].lower()))
+
+
+def _environment() -> dict[str, Any]:
+    """Describe the machine and the versions that results depend on."""
+    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    return {
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "host": platform.node(),
+        "platform": platform.platform(),
+        "processor": platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "gpus": gpus,
+        "python": sys.version.split()[0],
+        "trainlib": trainlib.__version__,
+        "torch": torch.__version__,
+        "cuda": torch.version.cuda,
+        "threads": torch.get_num_threads(),
+        "working_directory": str(Path.cwd()),
+    }
+
+
+def _write_git_state(target: Path, folder: Path) -> None:
+    """Keep commit, status and uncommitted changes of the git repository that `folder` is in, if it is in one."""
+    commit = _git(folder, "rev-parse", "HEAD")
+    if commit is not None:
+        status = _git(folder, "status", "--short") or ""
+        write_text(target / "git.txt", f"commit {commit}\n{status}")
+        write_text(target / "git.diff", _git(folder, "diff", "HEAD") or "")
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", *arguments], cwd=folder, capture_output=True, timeout=20, check=True, stdin=subprocess.DEVNULL
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.decode("utf-8", "replace")

@@ -1,0 +1,56 @@
+"""A component: the name of something to build and the keywords to build it with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, model_serializer, model_validator
+from pydantic_core import PydanticCustomError
+
+
+class Component(BaseModel):
+    """A class or function to be called, written ``Name`` or ``Name: {keyword: value}``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    name: str
+    kwargs: dict[str, Any] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_yaml(cls, value: Any) -> Any:
+        """Accept a bare name, or a mapping from one name to its keywords."""
+        if isinstance(value, str) and value:
+            return {"name": value}
+        if not isinstance(value, dict):
+            raise PydanticCustomError("component", "Input should be a name, or a name with its keywords")
+        if "name" in value and value.keys() <= {"name", "kwargs"}:
+            return value
+        if len(value) != 1:
+            names = ", ".join(map(str, value)) or "none"
+            raise PydanticCustomError(
+                "component", "Input should be one name with its keywords, not {names}", {"names": names}
+            )
+        [(name, kwargs)] = value.items()
+        if kwargs is not None and not isinstance(kwargs, dict):
+            raise PydanticCustomError(
+                "component",
+                "Input should be keywords, as in `{name}: ...` with one keyword a line",
+                {"name": str(name)},
+            )
+        return {"name": str(name), "kwargs": kwargs or {}}
+
+    @model_serializer
+    def _to_yaml(self) -> str | dict[str, Any]:
+        return {self.name: self.kwargs} if self.kwargs else self.name
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: Any) -> dict[str, Any]:
+        """Describe both spellings, so that editors accept what the loader accepts."""
+        mapping = {
+            "type": "object",
+            "minProperties": 1,
+            "maxProperties": 1,
+            "additionalProperties": {"type": ["object", "null"]},
+        }
+        return {"title": "Component", "description": cls.__doc__, "anyOf": [{"type": "string"}, mapping]}

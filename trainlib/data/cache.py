@@ -1,0 +1,144 @@
+"""Keep prepared cases in memory or on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from trainlib.build.patches import describe
+from trainlib.data.prepare import Preparation, Prepared
+from trainlib.data.splits import Case
+from trainlib.files import atomic_path
+
+log = logging.getLogger(__name__)
+
+
+class NoCache:
+    """Prepares a case each time.
+
+    Args:
+        prepare: The base transforms.
+    """
+
+    def __init__(self, prepare: Callable[[Case], Prepared]) -> None:
+        self.prepare = prepare
+
+    def get(self, case: Case) -> Prepared:
+        """Return the prepared case."""
+        return self.prepare(case)
+
+    def has(self, case: Case) -> bool:
+        """Tell whether the case can be had without preparing it."""
+        return False
+
+    def fill(self, case: Case) -> Prepared | None:
+        """Prepare a case ahead of its use; what is returned goes to `put` in the training process."""
+        self.prepare(case)
+        return None
+
+    def put(self, case: Case, prepared: Prepared) -> None:
+        """Keep what `fill` returned."""
+
+
+class MemoryCache(NoCache):
+    """Keeps every case in the memory of the training process; workers started later share it."""
+
+    def __init__(self, prepare: Callable[[Case], Prepared]) -> None:
+        super().__init__(prepare)
+        self._kept: dict[Case, Prepared] = {}
+
+    def get(self, case: Case) -> Prepared:
+        """Return the prepared case."""
+        if case not in self._kept:
+            self._kept[case] = self.prepare(case)
+        return self._kept[case]
+
+    def has(self, case: Case) -> bool:
+        """Tell whether the case is in memory."""
+        return case in self._kept
+
+    def fill(self, case: Case) -> Prepared | None:
+        """Prepare a case in whatever process this runs in."""
+        return self.prepare(case)
+
+    def put(self, case: Case, prepared: Prepared) -> None:
+        """Keep a copy that no longer lives in memory shared with a worker, which would cost an open file."""
+        self._kept[case] = {k: v.clone() if isinstance(v, torch.Tensor) else v for k, v in prepared.items()}
+
+
+class DiskCache(NoCache):
+    """Keeps every case in a file that is mapped into memory, so that only what is used is read.
+
+    A file is named after the image and label files (path, size and time of change) and the complete
+    specification of the base transforms. Runs, folds and trials that agree in these share it; whoever differs
+    writes another one.
+
+    Args:
+        prepare: The base transforms.
+        folder: Where the files are.
+    """
+
+    def __init__(self, prepare: Preparation, folder: Path) -> None:
+        super().__init__(prepare)
+        self.folder = folder
+        self._fingerprint = prepare.fingerprint()
+        self._paths: dict[Case, Path] = {}
+
+    def path(self, case: Case) -> Path:
+        """Name the file of a case, as the case's files were when they were first asked for."""
+        if case not in self._paths:
+            files = [_identity(path) for path in (*case.images, case.label) if path is not None]
+            digest = hashlib.sha256(json.dumps([files, self._fingerprint]).encode()).hexdigest()
+            self._paths[case] = self.folder / digest[:2] / f"{digest[2:34]}.pt"
+        return self._paths[case]
+
+    def get(self, case: Case) -> Prepared:
+        """Return the prepared case; a file that cannot be read is written anew."""
+        path = self.path(case)
+        try:
+            prepared: Prepared = torch.load(path, mmap=True, weights_only=True)
+        except FileNotFoundError:
+            return self._write(case)
+        except Exception as error:
+            log.warning("The cache file %s cannot be read (%s); it is made again.", path, describe(error))
+            return self._write(case)
+        return prepared
+
+    def has(self, case: Case) -> bool:
+        """Tell whether the case is on disk."""
+        return self.path(case).is_file()
+
+    def fill(self, case: Case) -> Prepared | None:
+        """Write the case to disk."""
+        self._write(case)
+        return None
+
+    def _write(self, case: Case) -> Prepared:
+        prepared = self.prepare(case)
+        with atomic_path(self.path(case)) as temporary:
+            torch.save(prepared, temporary)
+        return prepared
+
+
+def _identity(path: Path) -> list[Any]:
+    stat = path.stat()
+    return [str(path), stat.st_size, stat.st_mtime_ns]
+
+
+def make_cache(prepare: Preparation, kind: str, folder: Path) -> NoCache:
+    """Make the cache that the config asks for.
+
+    Args:
+        prepare: The base transforms.
+        kind: ``none``, ``memory`` or ``disk``.
+        folder: Where a disk cache keeps its files.
+    """
+    if kind == "disk":
+        return DiskCache(prepare, folder)
+    return MemoryCache(prepare) if kind == "memory" else NoCache(prepare)

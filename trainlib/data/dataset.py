@@ -1,0 +1,172 @@
+"""From a prepared case to an item, and from items to a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from monai.data import set_track_meta
+from monai.data.meta_obj import get_track_meta
+from monai.transforms import Compose
+from torch.utils.data import Dataset, default_collate
+
+from trainlib.build.roles import IMAGE, LABEL
+from trainlib.config.schema import Config
+from trainlib.data.cache import NoCache
+from trainlib.data.geometry import read_label
+from trainlib.data.prepare import Prepared, explain_failure
+from trainlib.data.sampling import Draw
+from trainlib.data.splits import Case
+from trainlib.errors import DataError
+from trainlib.seeding import derive_seed, isolated_random_state
+
+Item = dict[str, Any]
+
+
+@contextmanager
+def _untracked() -> Iterator[None]:
+    """Work on plain tensors: what is done to a training crop is never undone, and keeping account costs time."""
+    tracked = get_track_meta()
+    set_track_meta(False)
+    try:
+        yield
+    finally:
+        set_track_meta(tracked)
+
+
+@dataclass(frozen=True)
+class CaseFailure:
+    """A case that could not be made into an item.
+
+    An exception would reach the training process with the worker's traceback in place of its message.
+    """
+
+    sentence: str
+
+
+class TrainDataset(Dataset[Any]):
+    """Cases with augmentation; the draw ``(epoch, index)`` decides every random number.
+
+    Args:
+        cases: The cases.
+        cache: Where prepared cases come from.
+        augment: The training pipeline.
+        config: The config.
+    """
+
+    def __init__(self, cases: Sequence[Case], cache: NoCache, augment: Compose, config: Config) -> None:
+        self.cases = cases
+        self.cache = cache
+        self.augment = augment
+        self.config = config
+
+    def __len__(self) -> int:
+        return len(self.cases)
+
+    def __getitem__(self, draw: Draw) -> list[Item] | CaseFailure:
+        """Return the crops of a case, each with plain tensors ``image`` and ``label``."""
+        epoch, index = draw
+        case = self.cases[index]
+        seed = derive_seed(self.config.seed, epoch, index)
+        try:
+            with isolated_random_state(seed):
+                prepared = self.cache.get(case)
+                self.augment.set_random_state(seed)
+                with _untracked():
+                    crops = self.augment({IMAGE: prepared[IMAGE], LABEL: prepared[LABEL]})
+        except DataError as error:
+            return CaseFailure(str(error))
+        except Exception as error:
+            return CaseFailure(f"{case}: {explain_failure(error, self.config)}")
+        crops = crops if isinstance(crops, list) else [crops]
+        return [{IMAGE: crop[IMAGE], LABEL: crop[LABEL], "case": case.name} for crop in crops]
+
+
+class EvaluationDataset(Dataset[Any]):
+    """Whole cases with what is needed to score them and to find the way back to the original geometry.
+
+    Args:
+        cases: The cases.
+        cache: Where prepared cases come from.
+        config: The config.
+        original_label: Whether to add the label as it is in its file, as ``original_label`` of shape (1, ...),
+            with its ``original_affine``.
+    """
+
+    def __init__(self, cases: Sequence[Case], cache: NoCache, config: Config, *, original_label: bool = False) -> None:
+        self.cases = cases
+        self.cache = cache
+        self.config = config
+        self.original_label = original_label
+
+    def __len__(self) -> int:
+        return len(self.cases)
+
+    def __getitem__(self, draw: Draw) -> list[Item] | CaseFailure:
+        """Return the one item of a case."""
+        case = self.cases[draw[1]]
+        try:
+            with isolated_random_state(derive_seed(self.config.seed, *draw)):
+                item: Prepared = {**self.cache.get(case), "case": case.name, "index": draw[1]}
+                if self.original_label and case.label is not None:
+                    label, affine = read_label(case.label, self.config)
+                    item |= {"original_label": label, "original_affine": affine}
+        except DataError as error:
+            text = str(error)
+            return CaseFailure(text if text.startswith(str(case)) else f"{case}: {text}")
+        return [item]
+
+
+def collate(results: Sequence[list[Item] | CaseFailure]) -> Item | CaseFailure:
+    """Stack items into a batch; what is not a tensor stays a list with an entry for each item.
+
+    Args:
+        results: What the data set returned for the cases of a batch.
+
+    Returns:
+        The batch, or the first failure.
+    """
+    items: list[Item] = []
+    for result in results:
+        if isinstance(result, CaseFailure):
+            return result
+        items += result
+    shapes = {tuple(item[IMAGE].shape) for item in items}
+    if len(shapes) > 1:
+        examples = ", ".join(f"{item['case']} {tuple(item[IMAGE].shape)}" for item in items[:4])
+        return CaseFailure(
+            f"The cases of a batch differ in shape: {examples}. End transforms.train with a crop or pad to one "
+            "size, such as SpatialPadd and RandSpatialCropd, or set data.batch_size to 1."
+        )
+    return {
+        key: default_collate(values) if isinstance(values[0], torch.Tensor) else values
+        for key in items[0]
+        if (values := [item[key] for item in items])
+    }
+
+
+class FillDataset(Dataset[Any]):
+    """Prepares cases ahead of training; an item is what the cache is to keep, or a failure.
+
+    Args:
+        cases: Cases that the cache does not have.
+        cache: The cache to fill.
+    """
+
+    def __init__(self, cases: Sequence[Case], cache: NoCache) -> None:
+        self.cases = cases
+        self.cache = cache
+
+    def __len__(self) -> int:
+        return len(self.cases)
+
+    def __getitem__(self, index: int) -> Prepared | CaseFailure | None:
+        """Prepare one case."""
+        try:
+            with isolated_random_state(0):
+                return self.cache.fill(self.cases[index])
+        except DataError as error:
+            return CaseFailure(str(error))

@@ -1,0 +1,148 @@
+"""The data module: from the CSVs of a config to the loaders of Lightning."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from lightning import LightningDataModule
+from torch.utils.data import DataLoader, Dataset
+
+from trainlib.build.pipelines import build_pipeline
+from trainlib.config.schema import Config
+from trainlib.data.cache import NoCache, make_cache
+from trainlib.data.dataset import CaseFailure, EvaluationDataset, FillDataset, TrainDataset, collate
+from trainlib.data.prepare import Preparation
+from trainlib.data.sampling import EpochSampler
+from trainlib.data.splits import Case, read_split
+from trainlib.data.workers import choose_workers, prepare_open_files, start_worker
+from trainlib.errors import DataError, Problem
+
+log = logging.getLogger(__name__)
+
+_MOST_FAILURES = 20  # cases named before the rest is only counted
+
+
+class CSVDataModule(LightningDataModule):
+    """Loads the cases that the CSVs list.
+
+    Validation gives whole preprocessed cases with preprocessed labels; test gives whole preprocessed images with
+    the label as it is in its file; prediction needs no label.
+
+    Args:
+        config: The config.
+    """
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        self.cases: dict[str, list[Case]] = {}
+        self._datasets: dict[str, Dataset[Any]] = {}
+        self._ready: set[str] = set()
+        self._open_files = 0
+
+    def setup(self, stage: str) -> None:
+        """Read the CSVs of a stage (``fit``, ``validate``, ``test`` or ``predict``) and prepare its cases.
+
+        Raises:
+            DataError: A CSV, a file or a label cannot be used; all of them are named.
+        """
+        stage = str(getattr(stage, "value", stage))  # Lightning passes an enumeration
+        if stage in self._ready:
+            return
+        self._open_files = prepare_open_files()
+        splits = {"fit": ("train", "valid"), "validate": ("valid",)}.get(stage, (stage,))
+        for split in splits:
+            self.cases[split] = read_split(self.config, split)
+        with_label = stage in ("fit", "validate")
+        cache = self._cache(with_label)
+        if with_label:
+            self._fill(cache, [case for split in splits for case in self.cases[split]])
+        for split in splits:
+            self._datasets[split] = self._dataset(split, cache)
+        self._ready.add(stage)
+
+    def _cache(self, with_label: bool) -> NoCache:
+        """Make the cache; test and predict meet every case once and keep none."""
+        kind = self.config.data.cache if with_label else "none"
+        return make_cache(Preparation(self.config, with_label=with_label), kind, self.config.cache_dir)
+
+    def _dataset(self, split: str, cache: NoCache) -> Dataset[Any]:
+        cases = self.cases[split]
+        if split == "train":
+            return TrainDataset(cases, cache, build_pipeline(self.config, "train"), self.config)
+        return EvaluationDataset(cases, cache, self.config, original_label=split == "test")
+
+    def _fill(self, cache: NoCache, cases: Sequence[Case]) -> None:
+        """Prepare and check every case before the first epoch, so that nothing is found wrong in the middle."""
+        missing = [case for case in cases if not cache.has(case)]
+        if not missing:
+            return
+        log.info("Preparing %d of %d cases.", len(missing), len(cases))
+        failures: list[Problem] = []
+        loader = DataLoader(
+            FillDataset(missing, cache),
+            batch_size=None,
+            num_workers=self._workers(missing),
+            worker_init_fn=start_worker,
+            generator=torch.Generator(),
+        )
+        for case, result in zip(missing, loader, strict=True):
+            if isinstance(result, CaseFailure):
+                failures.append(Problem(result.sentence))
+            elif result is not None:
+                cache.put(case, result)
+        if failures:
+            rest = len(failures) - _MOST_FAILURES
+            more = [Problem(f"... and {rest} more cases.")] if rest > 0 else []
+            raise DataError(failures[:_MOST_FAILURES] + more)
+
+    def _workers(self, cases: Sequence[Case]) -> int:
+        if self.config.data.num_workers != "auto":
+            return self.config.data.num_workers
+        # Compressed files grow about fourfold, to float32 another fourfold at most.
+        largest = max((sum(path.stat().st_size for path in case.images) for case in cases), default=0)
+        return choose_workers(len(cases), 16 * largest, self._open_files)
+
+    def _loader(self, split: str, batch_size: int = 1) -> DataLoader[Any]:
+        workers = self._workers(self.cases[split])
+        return DataLoader(
+            self._datasets[split],
+            batch_size=batch_size,
+            sampler=EpochSampler(len(self.cases[split]), self.config.seed, shuffle=split == "train"),
+            num_workers=workers,
+            persistent_workers=workers > 0 and split in ("train", "valid"),
+            collate_fn=collate,
+            pin_memory=torch.cuda.is_available(),
+            worker_init_fn=start_worker,
+            # Its own generator: the loader's draws must not move the network's random state.
+            generator=torch.Generator(),
+        )
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        """Return the shuffled, augmented training batches."""
+        return self._loader("train", self.config.data.batch_size)
+
+    def val_dataloader(self) -> DataLoader[Any]:
+        """Return the validation cases, one at a time."""
+        return self._loader("valid")
+
+    def test_dataloader(self) -> DataLoader[Any]:
+        """Return the test cases, one at a time."""
+        return self._loader("test")
+
+    def predict_dataloader(self) -> DataLoader[Any]:
+        """Return the cases to predict, one at a time."""
+        return self._loader("predict")
+
+    def on_before_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        """Raise here what went wrong while a worker made the batch.
+
+        Raises:
+            DataError: A case of the batch failed.
+        """
+        if isinstance(batch, CaseFailure):
+            raise DataError(batch.sentence)
+        return batch

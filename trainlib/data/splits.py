@@ -1,0 +1,198 @@
+"""Read the CSV of a split into cases, and say everything that is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from trainlib.config.schema import Config
+from trainlib.errors import DataError, Problem
+from trainlib.suggest import did_you_mean
+
+SPLITS = ("train", "valid", "test", "predict")
+_MOST_ROWS = 5  # rows named for one kind of mistake; the rest is counted
+
+
+@dataclass(frozen=True)
+class Case:
+    """One row of a split.
+
+    Attributes:
+        name: Unique name within the split, from the first image's file name; results are filed under it.
+        row: Line of the CSV file, the header being line 1.
+        images: Absolute paths, one for each image column.
+        label: Absolute path of the label; None in prediction.
+        group: The patient; None without `data.group_col`.
+        csv: The CSV file as the config names it.
+    """
+
+    name: str
+    row: int
+    images: tuple[Path, ...]
+    label: Path | None
+    group: str | None
+    csv: str
+
+    def __str__(self) -> str:
+        return f"{self.csv}:{self.row} ({self.images[0].name})"
+
+
+def csv_of(config: Config, split: str) -> str | None:
+    """Return the CSV of a split as the config names it; prediction without one of its own takes the test set."""
+    if split == "predict":
+        return config.data.predict_csv or config.data.test_csv
+    path: str | None = getattr(config.data, f"{split}_csv")
+    return path
+
+
+def read_split(config: Config, split: str) -> list[Case]:
+    """Read the cases of a split in the order of the CSV.
+
+    Args:
+        config: The config.
+        split: ``train``, ``valid``, ``test`` or ``predict``; labels are not looked at in ``predict``.
+
+    Returns:
+        The cases; none where the config has no CSV for the split.
+
+    Raises:
+        DataError: The CSV, its columns or its cells cannot be used, or a file is missing.
+    """
+    csv = csv_of(config, split)
+    if csv is None:
+        return []
+    table = _read_csv(config, csv)
+    with_label = split != "predict"
+    _check_columns(config, csv, table, with_label)
+    problems = [*_check_cells(config, csv, table, with_label)]
+    if problems:
+        raise DataError(problems)
+    return list(_cases(config, csv, table, with_label))
+
+
+def check_splits(config: Config, splits: Iterable[str]) -> list[Problem]:
+    """Find all mistakes in the CSVs of some splits, and what is in two of them but must not be."""
+    problems: list[Problem] = []
+    cases: dict[str, list[Case]] = {}
+    for split in splits:
+        try:
+            cases[split] = read_split(config, split)
+        except DataError as error:
+            problems += error.problems
+    return [*problems, *_shared(cases)]
+
+
+def _read_csv(config: Config, csv: str) -> pd.DataFrame:
+    path = config.data_path(csv)
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, skip_blank_lines=False, encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise DataError(f"{csv}: there is no such CSV file in data.root ({config.data.root}).") from None
+    except pd.errors.EmptyDataError:
+        raise DataError(f"{csv}: the file is empty. Its first line must name the columns.") from None
+    except (OSError, UnicodeDecodeError, pd.errors.ParserError) as error:
+        raise DataError(f"{csv}: cannot be read as CSV: {' '.join(str(error).split())}.") from None
+    table = table.rename(columns=str.strip).apply(lambda column: column.str.strip())
+    table.index = table.index + 2
+    filled = (table != "").any(axis=1)
+    return table.loc[filled]
+
+
+def _check_columns(config: Config, csv: str, table: pd.DataFrame, with_label: bool) -> None:
+    wanted = [*config.data.image_cols, *(config.data.label_cols if with_label else [])]
+    if with_label and config.data.group_col:
+        wanted.append(config.data.group_col)
+    [*present] = table.columns
+    missing = [column for column in wanted if column not in present]
+    if missing and len(present) == 1 and any(separator in present[0] for separator in ";\t|"):
+        raise DataError([Problem("the columns are not separated by commas. Save the file with commas.", f"{csv}:1")])
+    if missing:
+        has = f"It has: {', '.join(present)}."
+        raise DataError(
+            Problem(f"there is no column {column!r}.{did_you_mean(column, present) if len(present) > 12 else ''} {has}",
+                    f"{csv}:1")
+            for column in missing
+        )  # fmt: skip
+    if table.empty:
+        raise DataError([Problem("lists no case. Add a row for each case below the header.", csv)])
+
+
+def _check_cells(config: Config, csv: str, table: pd.DataFrame, with_label: bool) -> Iterator[Problem]:
+    """Look for empty cells and missing files, column by column."""
+    for column in [*config.data.image_cols, *(config.data.label_cols if with_label else [])]:
+        cells = list(zip(table.index, table[column], strict=True))
+        empty = [Problem(f"column {column!r} is empty.", f"{csv}:{row}") for row, cell in cells if not cell]
+        absent = [
+            Problem(f"column {column!r}: there is no file {config.data_path(cell)}.", f"{csv}:{row}")
+            for row, cell in cells
+            if cell and not config.data_path(cell).is_file()
+        ]
+        yield from _shortened(empty, csv)
+        yield from _shortened(absent, csv)
+
+
+def _shortened(problems: list[Problem], csv: str) -> list[Problem]:
+    """Keep the first few of many problems of one kind, and count the others."""
+    if len(problems) <= _MOST_ROWS:
+        return problems
+    rest = len(problems) - _MOST_ROWS
+    return [*problems[:_MOST_ROWS], Problem(f"... and the same in {rest} more rows.", csv)]
+
+
+def _cases(config: Config, csv: str, table: pd.DataFrame, with_label: bool) -> Iterator[Case]:
+    data = config.data
+    names = _unique_names(table[data.image_cols[0]])
+    for (row, cells), name in zip(table.iterrows(), names, strict=True):
+        yield Case(
+            name=name,
+            row=int(str(row)),
+            images=tuple(config.data_path(cells[column]) for column in data.image_cols),
+            label=config.data_path(cells[data.label_cols[0]]) if with_label else None,
+            group=cells[data.group_col] if with_label and data.group_col else None,
+            csv=csv,
+        )
+
+
+def _unique_names(paths: Iterable[str]) -> list[str]:
+    """Name each case after its file; where two files share a name, after the whole path, then by number."""
+    paths = [path.replace("\\", "/") for path in paths]
+    stems = [_stem(Path(path).name) for path in paths]
+    folded = [stem.casefold() for stem in stems]
+    names = [
+        stem if folded.count(stem.casefold()) == 1 else _stem(path).strip("/.~").replace("/", "_")
+        for stem, path in zip(stems, paths, strict=True)
+    ] if len(set(folded)) < len(folded) else stems  # fmt: skip
+    seen: dict[str, int] = {}
+    unique = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        unique.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
+    return unique
+
+
+def _stem(path: str) -> str:
+    for suffix in (".nii.gz", ".gz"):
+        if path.lower().endswith(suffix):
+            return path[: -len(suffix)]
+    head, dot, _ = path.rpartition(".")
+    return head if dot and head and "/" not in path[len(head) :] else path
+
+
+def _shared(cases: dict[str, list[Case]]) -> Iterator[Problem]:
+    """Find patients and images that are in more than one split."""
+    for what in ("patient", "image"):
+        first: dict[str, tuple[str, Case]] = {}
+        found: list[Problem] = []
+        for split, members in cases.items():
+            for case in members:
+                key = case.group if what == "patient" else str(case.images[0])
+                if key is None:
+                    continue
+                other_split, other = first.setdefault(key, (split, case))
+                if other_split != split:
+                    text = f"{what} {key} is in {other.csv}:{other.row} too. Leave it in one split."
+                    found.append(Problem(text, f"{case.csv}:{case.row}"))
+        yield from _shortened(found, "data")

@@ -1,0 +1,109 @@
+"""How many processes prepare cases, and what they need of the machine."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import psutil
+import torch.multiprocessing
+
+try:
+    import resource
+except ImportError:  # Windows has no such limits
+    resource = None  # type: ignore[assignment]
+
+FEW_OPEN_FILES = 1024
+"""With fewer open files allowed, tensors travel between processes through named files instead of descriptors."""
+_FILES_PER_WORKER = 16
+_FILES_OF_A_RUN = 64
+_MOST_WORKERS = 8
+
+
+def prepare_open_files() -> int:
+    """Raise the soft limit of open files to the hard one; where that is too low, share tensors by name.
+
+    Every tensor on its way from a worker holds a file descriptor. A low limit ends in ``RuntimeError: received
+    0 items of ancdata``.
+
+    Returns:
+        The number of files that may be open from now on.
+    """
+    if resource is None:
+        return FEW_OPEN_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            soft = hard
+        except (ValueError, OSError):  # macOS reports a hard limit that it does not grant
+            pass
+    limit = FEW_OPEN_FILES * 1024 if soft == resource.RLIM_INFINITY else soft
+    if limit < FEW_OPEN_FILES and "file_system" in torch.multiprocessing.get_all_sharing_strategies():
+        torch.multiprocessing.set_sharing_strategy("file_system")
+    return limit
+
+
+def choose_workers(cases: int, case_bytes: int, open_files: int, processes: int = 1) -> int:
+    """Choose the number of workers from cores, memory and open files.
+
+    Args:
+        cases: Number of cases; more workers than cases have nothing to do.
+        case_bytes: Memory that one prepared case takes.
+        open_files: Number of files that may be open.
+        processes: Training processes that share the machine.
+
+    Returns:
+        A number of workers; 0 prepares the cases in the training process itself.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    # A worker holds the case it loads, what the transforms make of it, and a few that wait to be fetched.
+    by_memory = int(available_memory() / 2 / max(8 * case_bytes + 300 * 2**20, 1))
+    by_files = (open_files - _FILES_OF_A_RUN) // _FILES_PER_WORKER
+    by_cores = cores // max(processes, 1) - 1
+    return max(0, min(by_cores, by_memory, by_files, cases, _MOST_WORKERS))
+
+
+def available_memory() -> int:
+    """Return the bytes this process may still use, by the machine and by its control group."""
+    available = int(psutil.virtual_memory().available)
+    try:
+        limit = int(Path("/sys/fs/cgroup/memory.max").read_text())
+        used = int(Path("/sys/fs/cgroup/memory.current").read_text())
+    except (OSError, ValueError):
+        return available
+    return max(0, min(available, limit - used))
+
+
+def start_worker(worker_id: int) -> None:
+    """Let only the training process answer to Ctrl-C and SIGTERM; it ends its workers itself."""
+    del worker_id
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def explain_worker_death(error: BaseException) -> str | None:
+    """Put the death of a worker, which is nearly always a lack of memory, into words.
+
+    Args:
+        error: What the training ended with.
+
+    Returns:
+        What happened and the settings that help; None for any other error.
+    """
+    text = str(error)
+    if "received 0 items of ancdata" in text or "Too many open files" in text:
+        return (
+            "Too many files were open at once. Raise the limit (`ulimit -n 65536`) or set data.num_workers to a "
+            "lower value."
+        )
+    if "DataLoader worker" not in text or "Caught" in text:
+        return None
+    if not any(word in text for word in ("exited unexpectedly", "killed by signal", "bus error")):
+        return None
+    return (
+        "A process that prepares cases was ended by the system, most likely because memory ran out. Lower "
+        "data.num_workers, lower data.batch_size, or set data.cache to disk, which keeps no case in memory. "
+        f"(The system said: {text.splitlines()[0]})"
+    )

@@ -1,0 +1,76 @@
+"""The exceptions a user may see; every one reads as a sentence and carries the exit status of the command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One mistake in the user's input.
+
+    Attributes:
+        text: What was expected, what was found and the remedy, beginning with the key as the user wrote it.
+        where: The place that holds the mistake, such as ``config.yaml:14`` or ``train.csv:3``.
+    """
+
+    text: str
+    where: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.text}" if self.where else self.text
+
+
+class TrainlibError(Exception):
+    """Base of all errors that are explained by their message alone."""
+
+    exit_status = 1
+
+
+class InputError(TrainlibError):
+    """What the user handed in is wrong.
+
+    Args:
+        problems: All mistakes that were found, or the text of the only one.
+    """
+
+    exit_status = 2
+
+    def __init__(self, problems: str | Iterable[Problem]) -> None:
+        self.problems = [Problem(problems)] if isinstance(problems, str) else list(problems)
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+class ConfigError(InputError):
+    """The configuration cannot be used."""
+
+
+class DataError(InputError):
+    """A CSV, an image or a label cannot be used."""
+
+
+class PatchError(InputError):
+    """A patch script cannot be imported, or what it defines failed."""
+
+
+class CheckpointError(InputError):
+    """A checkpoint cannot be read, or does not belong to the configuration."""
+
+
+class ResourceError(TrainlibError):
+    """The machine ran out of something; the message names the settings that help."""
+
+
+class Interrupted(BaseException):
+    """The run was asked to stop by a signal.
+
+    It derives from ``BaseException``, as ``KeyboardInterrupt`` does, so that no ``except Exception`` swallows it.
+
+    Args:
+        signal_number: The signal that arrived, such as ``signal.SIGTERM``.
+    """
+
+    def __init__(self, signal_number: int) -> None:
+        self.exit_status = 128 + signal_number
+        super().__init__(f"interrupted by signal {signal_number}")

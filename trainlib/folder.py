@@ -1,0 +1,121 @@
+"""The run folder: what lies where, and which folder a run gets."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from trainlib.config.schema import Config
+from trainlib.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The folder of one run.
+
+    Attributes:
+        path: The folder.
+    """
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The complete config."""
+        return self.path / "config.yaml"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the checkpoints."""
+        return self.path / "checkpoints"
+
+    @property
+    def best(self) -> Path:
+        """Checkpoint with the best value of the monitored metric."""
+        return self.checkpoints / "best.ckpt"
+
+    @property
+    def last(self) -> Path:
+        """Checkpoint of the last finished epoch."""
+        return self.checkpoints / "last.ckpt"
+
+    @property
+    def logs(self) -> Path:
+        """Folder of the TensorBoard events."""
+        return self.path / "logs"
+
+    @property
+    def metrics(self) -> Path:
+        """Table with a row for each epoch."""
+        return self.logs / "metrics.csv"
+
+    @property
+    def cases(self) -> Path:
+        """Table with a row for each case, class and split."""
+        return self.path / "cases.csv"
+
+    @property
+    def predictions(self) -> Path:
+        """Folder of the predicted files."""
+        return self.path / "predictions"
+
+    @property
+    def snapshot(self) -> Path:
+        """Folder with all that is needed to repeat the run."""
+        return self.path / "snapshot"
+
+
+def create(config: Config) -> RunFolder:
+    """Make the folder of a new run; a name that is taken gets the next free number.
+
+    Raises:
+        ConfigError: The folder cannot be made, or `run.overwrite` would delete something that is no run.
+    """
+    wanted = Path(config.run.root) / config.run.name
+    if config.run.overwrite and wanted.exists():
+        _delete(wanted)
+    return RunFolder(unique_folder(wanted))
+
+
+def unique_folder(wanted: Path) -> Path:
+    """Make the folder `wanted`, or `wanted_2`, `wanted_3`, ... where it exists."""
+    number, path = 1, wanted
+    while True:
+        try:
+            path.mkdir(parents=True)
+            return path
+        except FileExistsError:
+            number += 1
+            path = wanted.with_name(f"{wanted.name}_{number}")
+        except OSError as error:
+            raise ConfigError(f"{path}: the folder cannot be made ({error.strerror}).") from None
+
+
+def _delete(path: Path) -> None:
+    if not RunFolder(path).config.is_file():
+        raise ConfigError(
+            f"run.overwrite: {path} exists and is no run folder (it has no config.yaml), so it is not deleted. "
+            "Choose another run.name."
+        )
+    shutil.rmtree(path)
+
+
+def folder_of(checkpoint: Path) -> RunFolder | None:
+    """Return the run folder that a checkpoint lies in, None for one that lies elsewhere."""
+    folder = RunFolder(checkpoint.absolute().parent.parent)
+    return folder if checkpoint.absolute().parent == folder.checkpoints and folder.config.is_file() else None
+
+
+def latest(config: Config) -> RunFolder | None:
+    """Find the newest run of the config's name, None where there is none yet."""
+    root, name = Path(config.run.root), config.run.name
+    if not root.is_dir():
+        return None
+    numbered = {}
+    for path in root.iterdir():
+        rest = path.name.removeprefix(name)
+        if path.name.startswith(name) and (not rest or (rest[0] == "_" and rest[1:].isdigit())):
+            numbered[int(rest[1:]) if rest else 1] = RunFolder(path)
+    runs = [folder for _, folder in sorted(numbered.items()) if folder.config.is_file()]
+    return runs[-1] if runs else None

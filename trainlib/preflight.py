@@ -1,0 +1,70 @@
+"""Find what is wrong with a config, its CSVs and its components before anything is read or trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from trainlib.config.load import Loaded
+from trainlib.config.schema import Config
+from trainlib.errors import Problem
+from trainlib.suggest import did_you_mean
+
+SPLITS = {"fit": ("train", "valid", "test"), "validate": ("valid",), "test": ("test",), "predict": ("predict",)}
+"""Command -> the splits that it reads."""
+
+
+def quick_problems(loaded: Loaded, command: str = "fit") -> list[Problem]:
+    """Find what can be seen without importing torch: CSVs, files, patch scripts, settings that exclude each other.
+
+    Args:
+        loaded: A config as it was read; its own problems are not repeated.
+        command: ``fit``, ``validate``, ``test`` or ``predict``; what it does not read is not looked at.
+    """
+    from trainlib.data.splits import check_splits
+
+    config = loaded.config
+    if config is None:
+        return []
+    problems = [Problem(text, loaded.sources.locate(key)) for key, text in _contradictions(config)]
+    return problems + check_splits(config, SPLITS[command])
+
+
+def _contradictions(config: Config) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    for name, path in config.patch:
+        if path is not None and not Path(path).is_file():
+            yield ("patch", name), f"patch.{name}: there is no script {path}."
+    if len(config.data.label_cols) > 1:
+        yield ("data", "label_cols"), "data.label_cols: segmentation expects one label column."
+    monitor = config.checkpoint.monitor
+    known = _logged(config)
+    if monitor not in known:
+        yield (
+            ("checkpoint", "monitor"),
+            f"checkpoint.monitor: nothing is logged as {monitor}.{did_you_mean(monitor, known)}",
+        )
+    elif monitor.split("/")[1] in ("hd", "hd95", "asd", "nsd") and config.metrics.surface_every != 1:
+        yield (
+            ("checkpoint", "monitor"),
+            f"checkpoint.monitor: {monitor} is not computed in every validation. Set metrics.surface_every to 1.",
+        )
+    epochs = config.trainer.get("max_epochs")
+    if not isinstance(epochs, int) or epochs < 1:
+        yield ("trainer", "max_epochs"), f"trainer.max_epochs: expected a positive integer, found {epochs!r}."
+
+
+def _logged(config: Config) -> list[str]:
+    """List the metrics that a training logs."""
+    scores = ("dice", "hd", "hd95", "asd", "nsd")
+    classes = config.data.classes if config.metrics.include_background else config.data.classes[1:]
+    per_class = [f"valid/{score}/{name}" for score in scores for name in classes]
+    return ["train/loss", "valid/loss", *(f"valid/{score}" for score in scores), *per_class]
+
+
+def component_problems(loaded: Loaded) -> list[Problem]:
+    """Find what is wrong with component names, their keywords and the Trainer's arguments; imports MONAI."""
+    from trainlib.build.check import check_components
+
+    if loaded.config is None:
+        return []
+    return [Problem(text, loaded.sources.locate(key)) for key, text in check_components(loaded.config)]

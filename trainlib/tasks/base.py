@@ -1,0 +1,127 @@
+"""What all tasks share: network, loss, optimizer, logging and the continuation of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import torch
+from lightning import LightningModule
+
+import trainlib
+from trainlib.build.components import (
+    Horizon,
+    build_inferer,
+    build_loss,
+    build_model,
+    build_optimizer,
+    build_scheduler,
+)
+from trainlib.config.schema import Config
+from trainlib.seeding import derive_seed, seed_all
+from trainlib.tasks.continuation import keep_settings, same_optimizer
+
+Batch = Mapping[str, Any]
+
+
+class Geometry(Protocol):
+    """The way from the preprocessed grid back to the files, for values of shape (channels, ...)."""
+
+    def to_image(self, values: torch.Tensor, batch: Batch, item: int) -> Any:
+        """Bring values to the grid of the image file."""
+
+    def to_label(self, values: Any, batch: Batch, item: int) -> torch.Tensor:
+        """Bring values from the grid of the image file to that of the label file."""
+
+    def spacing(self, batch: Batch, item: int) -> list[float]:
+        """Return the voxel size of the label file in mm."""
+
+
+class BaseTask(LightningModule):
+    """Base of the tasks.
+
+    Args:
+        config: The config; everything is built from it in `configure_model`.
+        geometry: The way back to the geometry of the files; needed for test and prediction.
+        keep_probabilities: Whether predictions carry the probabilities of all classes.
+    """
+
+    network: torch.nn.Module
+    loss: Callable[..., torch.Tensor]
+
+    def __init__(self, config: Config, geometry: Geometry | None = None, *, keep_probabilities: bool = False) -> None:
+        super().__init__()
+        self.config = config
+        self.geometry = geometry
+        self.keep_probabilities = keep_probabilities
+        self._loaded: dict[str, Any] | None = None
+
+    def configure_model(self) -> None:
+        """Build network, loss and inferer, once; the initial weights follow from the seed alone."""
+        if "network" in self._modules:
+            return
+        seed_all(self.config.seed)
+        self.network = build_model(self.config)
+        self.loss = build_loss(self.config)
+        self.inferer = build_inferer(self.config)
+
+    def configure_optimizers(self) -> Any:
+        """Build the optimizer and, where the config has one, the learning-rate schedule."""
+        optimizer = build_optimizer(self.config, self.network.parameters())
+        schedule = build_scheduler(self.config, optimizer, self.horizon)
+        return {"optimizer": optimizer, "lr_scheduler": schedule} if schedule else optimizer
+
+    @property
+    def horizon(self) -> Horizon:
+        """How long the training lasts."""
+        return Horizon(self.trainer.max_epochs or 1, int(self.trainer.estimated_stepping_batches))
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Return the logits, shape (batch, classes, ...), of preprocessed images of shape (batch, channels, ...)."""
+        logits: torch.Tensor = self.network(image)
+        return logits
+
+    def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
+        """Return the loss of a batch."""
+        loss: torch.Tensor = self._shared_step(batch, "train")["loss"]
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
+        """Return the loss and the scores of whole cases."""
+        return self._shared_step(batch, "valid")
+
+    def test_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
+        """Return the scores and the predictions of whole cases."""
+        return self._shared_step(batch, "test")
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
+        """Return the predictions of whole cases."""
+        return self._shared_step(batch, "predict")
+
+    def _shared_step(self, batch: Batch, stage: str) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def on_train_epoch_start(self) -> None:
+        """Seed dropout and its kin, so that an epoch does not depend on how many ran before it."""
+        seed_all(derive_seed(self.config.seed, self.current_epoch))
+        self.log("train/lr", self.trainer.optimizers[0].param_groups[0]["lr"])
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add the config, to tell on loading what has changed, and how long the training was to last."""
+        checkpoint["trainlib"] = {
+            "version": trainlib.__version__,
+            "config": self.config.model_dump(mode="json"),
+            "horizon": [self.horizon.epochs, self.horizon.steps],
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Note what the checkpoint was trained with; drop the memory of an optimizer of another kind."""
+        self._loaded = checkpoint.get("trainlib")
+        if self._loaded is not None and not same_optimizer(self._loaded["config"], self.config):
+            for state in checkpoint.get("optimizer_states", []):
+                state["state"] = {}
+
+    def on_train_start(self) -> None:
+        """Let the config as it is now, not the checkpoint, decide learning rate and schedule."""
+        if self._loaded is not None:
+            keep_settings(self, self._loaded)

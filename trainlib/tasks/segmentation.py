@@ -1,0 +1,160 @@
+"""Segmentation: a label map for each image."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from trainlib.build.pipelines import build_pipeline
+from trainlib.build.resolve import ComponentError
+from trainlib.build.roles import PREDICTION
+from trainlib.metrics.case import score_case
+from trainlib.metrics.summary import summarise
+from trainlib.tasks.base import BaseTask, Batch
+
+Rows = list[dict[str, Any]]
+
+
+class SegmentationTask(BaseTask):
+    """Trains a network that gives each voxel a class, and scores it case by case.
+
+    Validation happens on the preprocessed grid; test restores the geometry of the files first. The loss is called
+    with logits of shape (batch, classes, ...) and the label map of shape (batch, 1, ...).
+    """
+
+    def configure_model(self) -> None:
+        """Build network, loss, inferer and the post-processing."""
+        super().configure_model()
+        self.post = build_pipeline(self.config, "post")
+        self._rows: Rows = []
+
+    def on_fit_start(self) -> None:
+        """Send one empty window through network and loss, so that a misfit is told before the first epoch.
+
+        Raises:
+            ComponentError: The network or the loss cannot handle the window, or the output has another shape.
+        """
+        config = self.config
+        window = (1, config.in_channels, *config.roi_size)
+        expected = (1, config.out_channels, *config.roi_size)
+        training = self.network.training
+        key = ("model", config.model.name)
+        self.network.eval()
+        try:
+            with torch.no_grad(), torch.random.fork_rng(), self.trainer.precision_plugin.forward_context():
+                logits = self(torch.zeros(window, device=self.device))
+                shape = tuple(getattr(logits, "shape", ()))
+                if shape != expected:
+                    text = (
+                        f"model: for an input of shape {window} the output has shape {shape}, expected {expected}: "
+                        "a channel for each of data.classes, and the size of the input. Networks that halve their "
+                        "input need a window (roi_size) that can be halved as often."
+                    )
+                    raise ComponentError([(key, text)])
+                key = ("loss", config.loss.name)
+                self._loss(logits, torch.zeros(1, 1, *config.roi_size, device=self.device, dtype=torch.uint8))
+        except (RuntimeError, ValueError, TypeError, AssertionError, IndexError) as error:
+            first = str(error).strip().splitlines()[0]
+            raise ComponentError([(key, f"{'.'.join(key)}: fails on a window of shape {window}: {first}")]) from error
+        finally:
+            self.network.train(training)
+
+    def _loss(self, logits: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
+        """Call the loss; torch's cross entropy wants class indices without a channel axis."""
+        if isinstance(self.loss, nn.CrossEntropyLoss | nn.NLLLoss):
+            return self.loss(logits, label[:, 0].long())
+        return self.loss(logits, label.long())
+
+    def _shared_step(self, batch: Batch, stage: str) -> dict[str, Any]:
+        image = batch["image"]
+        logits = self(image) if stage == "train" else self.inferer(image, self.network)
+        outputs: dict[str, Any] = {}
+        if stage in ("train", "valid"):
+            outputs["loss"] = self._loss(logits, batch["label"])
+            self.log(f"{stage}/loss", outputs["loss"], on_step=False, on_epoch=True, batch_size=len(image))
+        if stage == "valid":
+            outputs["rows"] = self._score_preprocessed(logits, batch)
+        elif stage in ("test", "predict"):
+            outputs |= self._predict(logits, batch, with_scores=stage == "test")
+        self._rows += outputs.get("rows", [])
+        return outputs
+
+    def _score_preprocessed(self, logits: torch.Tensor, batch: Batch) -> Rows:
+        """Score every case of a batch on the preprocessed grid."""
+        every = self.config.metrics.surface_every
+        alone = self.trainer.state.fn == "validate"
+        surface = alone or (every > 0 and (self.current_epoch + 1) % every == 0)
+        rows = []
+        for i, scores in enumerate(logits):
+            prediction = self._label_map(scores)
+            label = batch["label"][i, 0].cpu().numpy()
+            rows += self._score(prediction, label, batch["spacing"][i].tolist(), batch["case"][i], surface)
+        return rows
+
+    def _predict(self, logits: torch.Tensor, batch: Batch, *, with_scores: bool) -> dict[str, Any]:
+        """Restore the geometry of the files, decide on the classes there, and score where labels are known."""
+        assert self.geometry is not None
+        outputs: dict[str, Any] = {"predictions": [], "rows": []}
+        for i, probabilities in enumerate(logits.float().softmax(dim=1).cpu()):
+            restored = self.geometry.to_image(probabilities, batch, i)
+            label_map = self._label_map(restored)
+            prediction = {"index": batch["index"][i], "label_map": label_map}
+            if self.keep_probabilities:
+                prediction["probabilities"] = restored.numpy()
+            outputs["predictions"].append(prediction)
+            if with_scores:
+                on_label = self.geometry.to_label(restored, batch, i)
+                scored = label_map if on_label.shape == restored.shape else self._label_map(on_label)
+                label = batch["original_label"][i, 0].cpu().numpy()
+                spacing = self.geometry.spacing(batch, i)
+                outputs["rows"] += self._score(scored, label, spacing, batch["case"][i], surface=True)
+        return outputs
+
+    def _label_map(self, scores: torch.Tensor) -> np.ndarray[Any, Any]:
+        """Choose the class of each voxel, and post-process.
+
+        Args:
+            scores: Logits or probabilities, shape (classes, ...).
+
+        Returns:
+            Class values, shape (...).
+        """
+        classes = torch.as_tensor(scores).argmax(dim=0, keepdim=True)
+        classes = self.post({PREDICTION: classes})[PREDICTION]
+        return np.asarray(torch.as_tensor(classes)[0].cpu().numpy()).astype(np.int16)
+
+    def _score(
+        self,
+        prediction: np.ndarray[Any, Any],
+        label: np.ndarray[Any, Any],
+        spacing: list[float],
+        case: str,
+        surface: bool,
+    ) -> Rows:
+        metrics = self.config.metrics
+        rows = score_case(
+            prediction,
+            label,
+            self.config.data.classes,
+            spacing,
+            surface=surface,
+            nsd_tolerance=metrics.nsd_tolerance,
+            include_background=metrics.include_background,
+        )
+        return [{"case": case, **row} for row in rows]
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the scores of the split."""
+        self._log_scores("valid")
+
+    def on_test_epoch_end(self) -> None:
+        """Log the scores of the split."""
+        self._log_scores("test")
+
+    def _log_scores(self, stage: str) -> None:
+        summary = {"dice": float("nan")} | summarise(self._rows)
+        self._rows = []
+        self.log_dict({f"{stage}/{name}": value for name, value in summary.items()})
