@@ -98,7 +98,11 @@ def _delete(path: Path) -> None:
             f"run.overwrite: {path} exists and is no run folder (it has no config.yaml), so it is not deleted. "
             "Choose another run.name."
         )
-    shutil.rmtree(path)
+    try:
+        shutil.rmtree(path)
+    except OSError as error:
+        reason = error.strerror or error
+        raise ConfigError(f"run.overwrite: {path} cannot be deleted ({reason}). Choose another run.name.") from None
 
 
 def folder_of(checkpoint: Path) -> RunFolder | None:
@@ -115,7 +119,7 @@ def latest(config: Config) -> RunFolder | None:
     numbered = {}
     for path in root.iterdir():
         rest = path.name.removeprefix(name)
-        if path.name.startswith(name) and (not rest or (rest[0] == "_" and rest[1:].isdigit())):
+        if path.name.startswith(name) and (not rest or (rest[0] == "_" and rest[1:].isdecimal())):
             numbered[int(rest[1:]) if rest else 1] = RunFolder(path)
     runs = [folder for _, folder in sorted(numbered.items()) if folder.config.is_file()]
     return runs[-1] if runs else None

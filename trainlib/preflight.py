@@ -7,6 +7,7 @@ from pathlib import Path
 
 from trainlib.config.load import Loaded
 from trainlib.config.schema import Config
+from trainlib.config.sources import Key, dotted
 from trainlib.errors import Problem
 from trainlib.suggest import did_you_mean
 
@@ -26,16 +27,38 @@ def quick_problems(loaded: Loaded, command: str = "fit") -> list[Problem]:
     config = loaded.config
     if config is None:
         return []
-    problems = [Problem(text, loaded.sources.locate(key)) for key, text in _contradictions(config)]
-    return problems + check_splits(config, SPLITS[command])
+    problems = [
+        Problem(text, loaded.sources.locate(key)) for key, text in _contradictions(config) if not _rests_on(loaded, key)
+    ]
+    if any(_rests_on(loaded, ("data", name)) for name in ("root", "image_cols", "label_cols", "group_col")):
+        return problems
+    splits = [split for split in SPLITS[command] if ("data", f"{split}_csv") not in loaded.wrong]
+    absent = {split: key for split in splits if (key := _absent_csv(config, split)) is not None}
+    for key in absent.values():
+        path = config.data_path(getattr(config.data, key[1]))
+        problems.append(Problem(f"{dotted(key)}: there is no CSV file {path}.", loaded.sources.locate(key)))
+    return problems + check_splits(config, [split for split in splits if split not in absent])
 
 
-def _contradictions(config: Config) -> Iterator[tuple[tuple[str | int, ...], str]]:
+def _absent_csv(config: Config, split: str) -> tuple[str, str] | None:
+    """Return the key of a split's CSV where there is no such file."""
+    name = "test_csv" if split == "predict" and config.data.predict_csv is None else f"{split}_csv"
+    csv = getattr(config.data, name)
+    return ("data", name) if csv is not None and not config.data_path(csv).is_file() else None
+
+
+def _rests_on(loaded: Loaded, key: Key) -> bool:
+    """Tell whether what is found at `key` would rest on the stand-in for a setting that was reported already."""
+    sources = {key, ("data", "classes")} if key == ("checkpoint", "monitor") else {key}
+    return any(wrong[: len(source)] == source[: len(wrong)] for source in sources for wrong in loaded.wrong)
+
+
+def _contradictions(config: Config) -> Iterator[tuple[Key, str]]:
     for name, path in config.patch:
         if path is not None and not Path(path).is_file():
             yield ("patch", name), f"patch.{name}: there is no script {path}."
     if len(config.data.label_cols) > 1:
-        yield ("data", "label_cols"), "data.label_cols: segmentation expects one label column."
+        yield ("data", "label_cols"), "data.label_cols: segmentation expects one label column, found several."
     monitor = config.checkpoint.monitor
     known = _logged(config)
     if monitor not in known:
@@ -49,7 +72,7 @@ def _contradictions(config: Config) -> Iterator[tuple[tuple[str | int, ...], str
             f"checkpoint.monitor: {monitor} is not computed in every validation. Set metrics.surface_every to 1.",
         )
     epochs = config.trainer.get("max_epochs")
-    if not isinstance(epochs, int) or epochs < 1:
+    if not isinstance(epochs, int) or isinstance(epochs, bool) or epochs < 1:
         yield ("trainer", "max_epochs"), f"trainer.max_epochs: expected a positive integer, found {epochs!r}."
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,9 +24,11 @@ from trainlib.config.load import load_config
 from trainlib.config.schema import Config
 from trainlib.data.geometry import Geometry
 from trainlib.data.module import CSVDataModule
+from trainlib.data.splits import check_splits
 from trainlib.data.workers import explain_worker_death
-from trainlib.errors import CheckpointError, ConfigError, ResourceError
+from trainlib.errors import CheckpointError, ConfigError, DataError, InputError, ResourceError
 from trainlib.folder import RunFolder, create, folder_of, latest, unique_folder
+from trainlib.preflight import SPLITS
 from trainlib.signals import interruptible
 from trainlib.tasks import TASKS
 
@@ -99,11 +102,14 @@ def fit(config: Config, *, ckpt_path: str | Path | None = None, record: Record |
         ResourceError: The machine ran out of something.
         Interrupted: A signal ended the training; everything up to the last finished epoch is on disk.
     """
+    if problems := check_splits(config, SPLITS["fit"]):
+        raise DataError(problems)
     folder, checkpoint = _start(config, ckpt_path)
     module, task = CSVDataModule(config), TASKS[config.task](config)
     with interruptible(), _explained():
         task.configure_model()
         module.setup("fit")
+        new = folder is None
         folder = folder or create(config)
         for kind, origin in origins(config).items():
             log.info("%s: %s", kind, origin)
@@ -111,7 +117,12 @@ def fit(config: Config, *, ckpt_path: str | Path | None = None, record: Record |
         trainer = _trainer(
             config, build_callbacks("fit", config, folder, record=record), _tensorboard(folder, checkpoint)
         )
-        trainer.fit(task, datamodule=module, ckpt_path=_text(checkpoint), weights_only=True)
+        try:
+            trainer.fit(task, datamodule=module, ckpt_path=_text(checkpoint), weights_only=True)
+        except InputError:
+            if new and not folder.metrics.exists():
+                shutil.rmtree(folder.path)  # nothing was trained, and the name stays free
+            raise
         run = Run(folder, config)
         _evaluate("validate", run, run.checkpoint, module)
         if config.data.test_csv:

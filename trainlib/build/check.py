@@ -14,14 +14,14 @@ from trainlib.config.schema import Config
 from trainlib.config.sources import Key
 from trainlib.suggest import did_you_mean
 
-# Arguments of the Trainer that trainlib sets itself, and what to use in their place.
+# Arguments of the Trainer that trainlib sets itself, and what to do instead.
 _OWN = {
-    "callbacks": "the sections of the config that switch callbacks on",
-    "logger": "nothing: TensorBoard and metrics.csv are always written",
-    "default_root_dir": "run.root and run.name",
-    "enable_checkpointing": "checkpoint",
-    "use_distributed_sampler": "nothing: the data module distributes the cases",
-    "barebones": "nothing: a run without checkpoints and logs cannot be resumed or reported",
+    "callbacks": "Use the sections of the config that switch callbacks on.",
+    "logger": "Leave it out: TensorBoard and metrics.csv are always written.",
+    "default_root_dir": "Use run.root and run.name.",
+    "enable_checkpointing": "Use the section checkpoint.",
+    "use_distributed_sampler": "Leave it out: the data module distributes the cases.",
+    "barebones": "Leave it out: a run without checkpoints and logs cannot be resumed or reported.",
 }
 
 
@@ -68,7 +68,7 @@ def check_trainer(config: Config) -> list[tuple[Key, str]]:
     for name in config.trainer:
         key: Key = ("trainer", name)
         if name in _OWN:
-            mistakes.append((key, f"trainer.{name} is set by trainlib. Use {_OWN[name]}."))
+            mistakes.append((key, f"trainer.{name} is set by trainlib. {_OWN[name]}"))
         elif name not in known:
             hint = did_you_mean(str(name), set(known) - set(_OWN), "trainer.")
             mistakes.append((key, f"trainer.{name} is not an argument of lightning.Trainer.{hint}"))

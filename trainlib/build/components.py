@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from trainlib.build.patches import call_patch
 from trainlib.build.resolve import facts, resolve
+from trainlib.config.component import Component
 from trainlib.config.schema import Config
+from trainlib.config.sources import dotted
 from trainlib.errors import PatchError
 
 if TYPE_CHECKING:
@@ -43,20 +45,20 @@ def build_model(config: Config) -> torch.nn.Module:
     from torch import nn
 
     network = call_patch(config.patch.model, "get_model", config)
-    if network is None:
-        resolved = resolve("model", ("model",), config.model, config, facts(config))
-        network = resolved.construct()
-    return _expect(network, nn.Module, config.patch.model, "get_model")
+    if network is not None:
+        return _expect(network, nn.Module, f"{config.patch.model}: get_model")
+    resolved = resolve("model", ("model",), config.model, config, facts(config))
+    return _expect(resolved.construct(), nn.Module, dotted(resolved.key))
 
 
 def build_loss(config: Config) -> Callable[..., torch.Tensor]:
     """Build the loss of `config`: the patch's `get_loss(config)`, or the component under ``loss``."""
-    loss = call_patch(config.patch.loss, "get_loss", config)
+    loss, source = call_patch(config.patch.loss, "get_loss", config), f"{config.patch.loss}: get_loss"
     if loss is None:
         resolved = resolve("loss", ("loss",), config.loss, config, {"spatial_dims": config.data.spatial_dims})
-        loss = resolved.construct()
+        loss, source = resolved.construct(), dotted(resolved.key)
     if not callable(loss):
-        raise PatchError(f"{config.patch.loss}: get_loss returned {type(loss).__name__}, expected a callable.")
+        raise PatchError(f"{source} returned {type(loss).__name__}, expected a callable.")
     return loss
 
 
@@ -66,10 +68,10 @@ def build_optimizer(config: Config, parameters: Iterable[torch.nn.Parameter]) ->
 
     parameters = list(parameters)
     optimizer = call_patch(config.patch.optimizer, "get_optimizer", config, parameters)
-    if optimizer is None:
-        resolved = resolve("optimizer", ("optimizer",), config.optimizer, config, {}, positional=1)
-        optimizer = resolved.construct(parameters)
-    return _expect(optimizer, Optimizer, config.patch.optimizer, "get_optimizer")
+    if optimizer is not None:
+        return _expect(optimizer, Optimizer, f"{config.patch.optimizer}: get_optimizer")
+    resolved = resolve("optimizer", ("optimizer",), config.optimizer, config, {}, positional=1)
+    return _expect(resolved.construct(parameters), Optimizer, dotted(resolved.key))
 
 
 def build_scheduler(config: Config, optimizer: torch.optim.Optimizer, horizon: Horizon) -> dict[str, Any] | None:
@@ -87,24 +89,39 @@ def build_scheduler(config: Config, optimizer: torch.optim.Optimizer, horizon: H
     """
     if config.scheduler is None:
         return None
+    known = _schedule_facts(config, config.scheduler, optimizer, horizon)
+    resolved = resolve("scheduler", ("scheduler",), config.scheduler, config, known, positional=1)
+    scheduler = resolved.construct(optimizer)
+    interval = "step" if _is_one_of(scheduler, _STEPPED_PER_BATCH) else "epoch"
+    return {"scheduler": scheduler, "interval": interval, "monitor": config.checkpoint.monitor}
+
+
+def _schedule_facts(
+    config: Config, component: Component, optimizer: torch.optim.Optimizer, horizon: Horizon
+) -> dict[str, Any]:
+    """List what follows from the length of the training and the optimizer, under the schedules' names for it."""
     rates = [group["lr"] for group in optimizer.param_groups]
     known = {
         "total_steps": horizon.steps,
         "t_total": horizon.steps,
         "T_max": horizon.epochs,
         "max_lr": rates[0] if len(rates) == 1 else rates,
-        "mode": config.monitor_mode,
+        "cycle_momentum": "momentum" in optimizer.defaults or "betas" in optimizer.defaults,
     }
-    if config.scheduler.kwargs.keys() >= {"epochs", "steps_per_epoch"}:
+    if component.kwargs.keys() >= {"epochs", "steps_per_epoch"}:
         del known["total_steps"]
-    if config.scheduler.name != "ReduceLROnPlateau":
-        del known["mode"]
-    if config.scheduler.name == "PolynomialLR":
+    # These two mean something else in other schedules.
+    name = component.name.rpartition(".")[2]
+    if name == "ReduceLROnPlateau":
+        known["mode"] = config.monitor_mode
+    if name == "PolynomialLR":
         known["total_iters"] = horizon.epochs
-    resolved = resolve("scheduler", ("scheduler",), config.scheduler, config, known, positional=1)
-    scheduler = resolved.construct(optimizer)
-    interval = "step" if config.scheduler.name in _STEPPED_PER_BATCH else "epoch"
-    return {"scheduler": scheduler, "interval": interval, "monitor": config.checkpoint.monitor}
+    return known
+
+
+def _is_one_of(value: Any, names: Collection[str]) -> bool:
+    """Tell whether an object's class, or one that it derives from, has one of the names."""
+    return any(cls.__name__ in names for cls in type(value).__mro__)
 
 
 def build_inferer(config: Config) -> Any:
@@ -113,8 +130,8 @@ def build_inferer(config: Config) -> Any:
     return resolved.construct()
 
 
-def _expect(value: Any, kind: type[T], script: str | None, function: str) -> T:
+def _expect(value: Any, kind: type[T], source: str) -> T:
     if not isinstance(value, kind):
-        expected = f"{kind.__module__}.{kind.__qualname__}"
-        raise PatchError(f"{script}: {function} returned {type(value).__name__}, expected a {expected}.")
+        name = f"torch.{kind.__module__.split('.')[1]}.{kind.__name__}"
+        raise PatchError(f"{source} returned {type(value).__name__}, expected a {name}.")
     return value

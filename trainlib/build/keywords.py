@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
@@ -23,6 +24,8 @@ _FORWARDED: dict[str, tuple[str, ...]] = {
     "AsDiscreted": ("dim", "keepdim", "dtype"),
     "Activationsd": ("dim",),
 }  # fmt: skip
+# Modules of functions that hand **kwargs to a class -> that class; `resnet18` alone would hide `spatial_dims`.
+_RECEIVERS = {"monai.networks.nets.resnet": "ResNet", "monai.networks.nets.mednext": "MedNeXt"}
 _POSITIONAL = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD, inspect.Parameter.POSITIONAL_ONLY)
 
 
@@ -80,10 +83,16 @@ class Keywords:
 
 def _signatures(target: Callable[..., Any]) -> Iterator[dict[str, inspect.Parameter]]:
     """Yield the parameters of a function, or of a class's constructor and those of the classes it derives from."""
+    module = getattr(target, "__module__", "")
     if not inspect.isclass(target):
-        yield dict(inspect.signature(target).parameters)
-        return
-    for cls in target.__mro__:
+        try:
+            yield dict(inspect.signature(target).parameters)
+        except (TypeError, ValueError):  # written in C, where nothing tells its keywords
+            return
+        if module not in _RECEIVERS:
+            return
+        target = getattr(sys.modules[module], _RECEIVERS[module])
+    for cls in getattr(target, "__mro__", ()):
         if "__init__" in vars(cls):
             parameters = dict(inspect.signature(vars(cls)["__init__"]).parameters)
             parameters.pop("self", None)

@@ -9,16 +9,17 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
-from trainlib.build.patches import load_patch
+from trainlib.build.patches import describe, load_patch
 from trainlib.config.schema import Config
 from trainlib.errors import ConfigError
 from trainlib.suggest import did_you_mean
 
 MODULES: dict[str, tuple[str, ...]] = {
     "model": ("monai.networks.nets", "torch.nn"),
-    "loss": ("monai.losses", "torch.nn"),
+    "loss": ("monai.losses", "torch.nn.modules.loss"),
     "optimizer": ("monai.optimizers", "torch.optim"),
-    "scheduler": ("monai.optimizers", "torch.optim.lr_scheduler"),
+    # MONAI's LinearLR and ExponentialLR search for a learning rate; what users mean is torch's.
+    "scheduler": ("torch.optim.lr_scheduler", "monai.optimizers"),
     "transform": ("monai.transforms",),
     "inferer": ("monai.inferers",),
 }
@@ -76,18 +77,26 @@ def find(kind: str, name: str, config: Config) -> Found:
 
 def _import(kind: str, path: str) -> Found:
     module_name, _, attribute = path.rpartition(".")
+    if not all(part.isidentifier() for part in path.split(".")):
+        raise ConfigError(f"{path} is no dotted path. Write it as in my_package.my_module.MyClass.")
     try:
         module = import_module(module_name)
-    except ImportError as error:
-        raise ConfigError(f"{path} cannot be imported as {kind}: {error}.") from error
+    except Exception as error:  # whatever the module raises while it is imported
+        raise ConfigError(f"{path} cannot be imported as {kind}: {describe(error)}.") from error
     target = getattr(module, attribute, None)
     if not callable(target):
-        raise ConfigError(f"{path}: {module_name} has no {attribute}.{did_you_mean(attribute, _public(module))}")
+        hint = did_you_mean(attribute, _public(module))
+        raise ConfigError(f"{path} is not a known {kind}: {module_name} has no {attribute}.{hint}")
     return Found(path, target, module_name)
 
 
 def _public(module: ModuleType) -> Iterator[str]:
-    return (name for name, value in vars(module).items() if callable(value) and not name.startswith("_"))
+    """List what a module offers, without other spellings of a class such as MONAI's `RandFlipDict`."""
+    return (
+        name
+        for name, value in vars(module).items()
+        if callable(value) and not name.startswith("_") and (not inspect.isclass(value) or value.__name__ == name)
+    )
 
 
 def _base(kind: str) -> type:
@@ -98,8 +107,11 @@ def _base(kind: str) -> type:
 
 def _is_kind(kind: str, target: Any) -> bool:
     """Tell a network from its neighbours; networks may also be made by functions such as ``resnet18``."""
+    if kind == "loss" and "loss" not in getattr(target, "__module__", ""):
+        return False  # `Linear`, say, which torch's losses import
     if inspect.isclass(target):
-        return issubclass(target, _base(kind)) and not inspect.isabstract(target)
+        base = _base(kind)
+        return issubclass(target, base) and target is not base and not inspect.isabstract(target)
     return kind == "model" and inspect.isfunction(target) and target.__module__.startswith("monai.networks.nets")
 
 

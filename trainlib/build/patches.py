@@ -36,7 +36,7 @@ def load_patch(path: str) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise PatchError(f"{blame(error, path)}: the patch script cannot be imported: {describe(error)}.") from error
     return module
@@ -71,7 +71,7 @@ def call_patch(path: str | None, function: str, *arguments: Any) -> Any:
         result = target(*arguments)
     except TrainlibError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise PatchError(f"{blame(error, path)}: {function} failed: {describe(error)}.") from error
     if result is None:
         raise PatchError(f"{path}: {function} returned None. It must return the object it built.")

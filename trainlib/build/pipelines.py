@@ -6,7 +6,16 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from trainlib.build.resolve import Resolved, collect, resolve
-from trainlib.build.roles import IMAGE, LABEL, PREDICTION, changes_intensity, interpolates, keys_for, modes_for
+from trainlib.build.roles import (
+    IMAGE,
+    LABEL,
+    LABEL_MAPS,
+    PREDICTION,
+    changes_intensity,
+    interpolation_keyword,
+    keys_for,
+    modes_for,
+)
 from trainlib.config.component import Component
 from trainlib.config.schema import Config
 from trainlib.config.sources import Key, dotted
@@ -14,6 +23,10 @@ from trainlib.config.sources import Key, dotted
 if TYPE_CHECKING:
     from monai.transforms import Compose
 
+# Keywords that may hold one value for each key.
+_PER_KEY = ("mode", "grid_mode", "padding_mode", "align_corners", "dtype")
+# Keywords that name a key a transform looks at, without changing it.
+_LOOKED_AT = ("source_key", "label_key", "mask_key", "key_dst", "w_key")
 SECTIONS = ("base", "train", "post")
 """The pipelines of a config."""
 
@@ -57,10 +70,12 @@ def resolve_transform(config: Config, section: str, index: int, component: Compo
     if "keys" in keywords.missing(kwargs):
         _fill_keys(resolved, keys_for(target, section))
     if "keys" in kwargs:
-        keys = [kwargs["keys"]] if isinstance(kwargs["keys"], str) else list(kwargs["keys"])
+        keys = list(kwargs["keys"]) if isinstance(kwargs["keys"], list | tuple) else [kwargs["keys"]]
         kwargs["keys"] = keys
-        if section != "post" and interpolates(target, keywords):
-            kwargs["mode"] = modes_for(keys, kwargs.get("mode"), keywords)
+        if mode := interpolation_keyword(target, keywords):
+            # `grid_mode` defaults to nearest for the sake of labels, which get it anyway.
+            default = "bilinear" if mode == "grid_mode" else keywords.default(mode)
+            kwargs[mode] = modes_for(keys, kwargs.get(mode), default)
         resolved.mistakes += _key_mistakes(resolved, section, keys)
     return resolved
 
@@ -79,38 +94,44 @@ def _fill_keys(resolved: Resolved, keys: tuple[str, ...] | None) -> None:
 def _key_mistakes(resolved: Resolved, section: str, keys: list[str]) -> Iterator[tuple[Key, str]]:
     """Name the keys that no case has, and those of labels that the transform would damage."""
     here, name = resolved.key, resolved.found.name
+    where = (*here, "keys")
     allowed = [PREDICTION] if section == "post" else [IMAGE, LABEL]
+    if not keys:
+        yield where, f"{dotted(where)}: expected {' or '.join(allowed)}, found nothing. Take {name} out, or name one."
     for key in keys:
         if key not in allowed:
-            yield (*here, "keys"), f"{dotted(here)}.keys: expected {' or '.join(allowed)}, found {key!r}."
-    if LABEL not in keys or section == "post":
+            yield where, f"{dotted(where)}: expected {' or '.join(allowed)}, found {key!r}."
+    for key in LABEL_MAPS:
+        if key in keys and key in allowed:
+            if changes_intensity(resolved.found.target):
+                remedy = f"Take {name} out" if section == "post" else f"Leave `{key}` out"
+                yield where, f"{dotted(where)}: {name} would change the values of the label map. {remedy}."
+            yield from _mode_mistakes(resolved, keys, key)
+
+
+def _mode_mistakes(resolved: Resolved, keys: list[str], label: str) -> Iterator[tuple[Key, str]]:
+    """Refuse an interpolation that would invent classes between those of a label map."""
+    keyword = interpolation_keyword(resolved.found.target, resolved.keywords)
+    if keyword is None:
         return
-    if changes_intensity(resolved.found.target):
-        yield (
-            (*here, "keys"),
-            (f"{dotted(here)}.keys: {name} would change the values of the label map. Leave `label` out."),
-        )
-    modes = resolved.kwargs.get("mode")
-    if interpolates(resolved.found.target, resolved.keywords) and modes is not None:
-        mode = dict(zip(keys, modes, strict=False)).get(LABEL)
-        if mode not in ("nearest", "nearest-exact", 0):
-            yield (
-                (*here, "mode"),
-                (
-                    f"{dotted(here)}.mode: {mode!r} would interpolate between the classes of the label map. "
-                    "Use nearest for `label`."
-                ),
-            )
+    where, modes = (*resolved.key, keyword), resolved.kwargs[keyword]
+    if len(modes) != len(keys):
+        yield where, f"{dotted(where)}: expected one for each of {', '.join(keys)}, found {modes}."
+    elif (mode := modes[keys.index(label)]) not in ("nearest", "nearest-exact", 0):
+        text = f"{mode!r} would interpolate between the classes of the label map. Use nearest for `{label}`."
+        yield where, f"{dotted(where)}: {text}"
 
 
 def _drop_label(resolved: Resolved) -> bool:
     """Take the label out of a transform's keys; return whether anything is left for it to do."""
     kwargs = resolved.kwargs
-    if "keys" not in kwargs or LABEL not in kwargs["keys"]:
-        return kwargs.get("source_key") != LABEL
+    if any(kwargs.get(name) == LABEL for name in _LOOKED_AT):
+        return False
+    if LABEL not in kwargs.get("keys", ()):
+        return True
     kept = [i for i, key in enumerate(kwargs["keys"]) if key != LABEL]
     for name, value in list(kwargs.items()):
-        if name != "keys" and name in ("mode", "padding_mode", "align_corners", "dtype") and isinstance(value, list):
+        if name != "keys" and name in _PER_KEY and isinstance(value, list):
             kwargs[name] = [value[i] for i in kept]
     kwargs["keys"] = [kwargs["keys"][i] for i in kept]
     return bool(kept)

@@ -59,7 +59,12 @@ class Resolved:
             if self.found.origin.endswith(".py"):
                 where = blame(error, self.found.origin)
                 raise PatchError(f"{where}: {self.found.name} failed: {describe(error)}.") from error
-            text = f"{dotted(self.key)}: {self.found.name} refuses these keywords: {describe(error)}."
+            what = (
+                "needs a package that cannot be imported"
+                if isinstance(error, ImportError)
+                else "refuses these keywords"
+            )
+            text = f"{dotted(self.key)}: {self.found.name} {what}: {describe(error)}."
             raise ComponentError([(self.key, text)]) from error
 
 
@@ -69,9 +74,11 @@ def facts(config: Config) -> dict[str, Any]:
         "spatial_dims": config.data.spatial_dims,
         "dimensions": config.data.spatial_dims,
         "in_channels": config.in_channels,
+        "n_input_channels": config.in_channels,
         "out_channels": config.out_channels,
         "num_classes": config.out_channels,
         "img_size": config.roi_size,
+        "input_image_size": config.roi_size,
         "roi_size": config.roi_size,
     }
 
@@ -103,7 +110,7 @@ def resolve(
     except PatchError:
         raise
     except InputError as error:
-        raise ComponentError([(key, f"{dotted(key)}: {error}")]) from error
+        raise ComponentError([((*key, component.name), f"{dotted(key)}: {error}")]) from error
     here = (*key, component.name)
     keywords = Keywords(found.target)
     keywords.pass_by_position(positional)

@@ -10,10 +10,12 @@ from trainlib.build.keywords import Keywords
 
 IMAGE, LABEL, PREDICTION = "image", "label", "pred"
 """The keys of a case."""
+LABEL_MAPS = (LABEL, PREDICTION)
+"""The keys whose values are classes."""
 
 _BOTH = (IMAGE, LABEL)
 # Transforms outside the modules below, and the exceptions inside them.
-_KEYS_BY_NAME: dict[str, tuple[str, ...]] = {
+_KEYS_BY_NAME: dict[str, tuple[str, ...] | None] = {
     **dict.fromkeys(
         ("LoadImaged", "EnsureChannelFirstd", "AsChannelLastd", "EnsureTyped", "ToTensord", "SqueezeDimd",
          "Transposed", "Identityd", "DataStatsd", "SimulateDelayd", "RandSmoothDeformd"),
@@ -21,10 +23,15 @@ _KEYS_BY_NAME: dict[str, tuple[str, ...]] = {
     ),
     **dict.fromkeys(
         ("RandSimulateLowResolutiond", "RandSmoothFieldAdjustContrastd", "RandSmoothFieldAdjustIntensityd",
-         "IntensityStatsd", "RepeatChanneld", "RemoveRepeatedChanneld", "AddCoordinateChannelsd", "SignalFillEmptyd"),
+         "IntensityStatsd", "RepeatChanneld", "RemoveRepeatedChanneld", "AddCoordinateChannelsd", "SignalFillEmptyd",
+         "ImageFilterd", "RandImageFilterd"),
         (IMAGE,),
     ),
-    **dict.fromkeys(("LabelToMaskd", "MapLabelValued", "FgBgToIndicesd", "ClassesToIndicesd"), (LABEL,)),
+    **dict.fromkeys(
+        ("LabelToMaskd", "MapLabelValued", "FgBgToIndicesd", "ClassesToIndicesd", "ComputeHoVerMapsd"), (LABEL,)
+    ),
+    # Points and boxes are neither image nor label.
+    **dict.fromkeys(("ConvertBoxToPointsd", "ConvertPointsToBoxesd"), None),
 }  # fmt: skip
 _KEYS_BY_MODULE = {
     "monai.transforms.spatial.dictionary": _BOTH,
@@ -54,24 +61,27 @@ def changes_intensity(target: Callable[..., Any]) -> bool:
     return keys_for(target, "base") == (IMAGE,)
 
 
-def interpolates(target: Callable[..., Any], keywords: Keywords) -> bool:
-    """Tell whether the keyword `mode` of a transform chooses an interpolation (and not a kind of padding)."""
-    if "mode" not in keywords.parameters or not target.__module__.startswith("monai.transforms."):
-        return False
-    return target.__module__.split(".")[2] in ("spatial", "smooth_field")
+def interpolation_keyword(target: Callable[..., Any], keywords: Keywords) -> str | None:
+    """Name the keyword of a transform that chooses an interpolation; None where it has none.
+
+    The keyword `mode` of a pad is a kind of padding, and that of boxes a convention for their corners.
+    """
+    if not target.__module__.startswith("monai.transforms.") or keys_for(target, "base") is None:
+        return None
+    name = {"spatial": "mode", "smooth_field": "grid_mode"}.get(target.__module__.split(".")[2])
+    return name if name in keywords.parameters else None
 
 
-def modes_for(keys: list[str], mode: Any, keywords: Keywords) -> list[Any]:
+def modes_for(keys: list[str], mode: Any, default: Any) -> list[Any]:
     """Give one interpolation for each key: that of the config, or the default, for images; nearest for labels.
 
     Args:
         keys: The keys the transform is applied to.
         mode: What the config says: None, one mode or one for each key.
-        keywords: The transform's keywords, for the default.
+        default: The transform's own default; `inspect.Parameter.empty` where it has none.
     """
     if isinstance(mode, list | tuple):
         return list(mode)
     if mode is None:
-        default = keywords.default("mode")
         mode = "bilinear" if default is inspect.Parameter.empty else getattr(default, "value", default)
-    return ["nearest" if key == LABEL else mode for key in keys]
+    return ["nearest" if key in LABEL_MAPS else mode for key in keys]

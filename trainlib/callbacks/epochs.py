@@ -44,8 +44,13 @@ class EpochTable(Callback):
         self._began = time.monotonic()
         self._validated = {}
 
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Forget the last validation: Lightning keeps showing metrics that are not computed every time."""
+        for name in [name for name in trainer.callback_metrics if not name.startswith("train/")]:
+            del trainer.callback_metrics[name]
+
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Keep what this validation logged; Lightning shows old values in epochs without a validation."""
+        """Keep what this validation logged, for an epoch without one has nothing to show."""
         if not trainer.sanity_checking:
             metrics = trainer.callback_metrics
             self._validated = {name: value for name, value in metrics.items() if not name.startswith("train/")}

@@ -27,16 +27,18 @@ class Component(BaseModel):
         if "name" in value and value.keys() <= {"name", "kwargs"}:
             return value
         if len(value) != 1:
-            names = ", ".join(map(str, value)) or "none"
-            raise PydanticCustomError(
-                "component", "Input should be one name with its keywords, not {names}", {"names": names}
-            )
+            names = ", ".join(map(str, value)) or "{}"
+            raise PydanticCustomError("component_names", "Input should be one name with its keywords", {"found": names})
         [(name, kwargs)] = value.items()
         if kwargs is not None and not isinstance(kwargs, dict):
             raise PydanticCustomError(
-                "component",
-                "Input should be keywords, as in `{name}: ...` with one keyword a line",
-                {"name": str(name)},
+                "component_keywords",
+                "Input should be the keywords of {name}, as in `{name}: {keyword: value}`",
+                {"name": str(name), "found": repr(kwargs)},
+            )
+        if odd := [key for key in kwargs or {} if not isinstance(key, str)]:
+            raise PydanticCustomError(
+                "component_keywords", "Input should be names as keywords of {name}", {"name": name, "found": odd[0]}
             )
         return {"name": str(name), "kwargs": kwargs or {}}
 

@@ -30,3 +30,10 @@ TRAIN: dict[int, list[Any]] = {
     ]
     for dims in (2, 3)
 }
+
+
+def with_pipelines(raw: dict[str, Any]) -> dict[str, Any]:
+    """Add the default pipelines for the images' dimensions where `raw`, a config as it was read, has none."""
+    data, given = raw.get("data"), raw.get("transforms", {})
+    dims = 2 if isinstance(data, dict) and data.get("spatial_dims") == 2 else 3
+    return raw | {"transforms": {"base": BASE[dims], "train": TRAIN[dims]} | given} if isinstance(given, dict) else raw

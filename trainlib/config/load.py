@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 
 from trainlib.config.merge import DEFAULTS, merge, parse_override, place
 from trainlib.config.problems import explain
+from trainlib.config.reading import read_file, unresolved
 from trainlib.config.schema import Config
 from trainlib.config.sources import Key, Override, Sources
 from trainlib.errors import ConfigError, Problem
@@ -29,11 +30,13 @@ class Loaded:
             that the rest can be checked too; None where nothing could be read.
         problems: All mistakes.
         sources: The files and overrides it came from.
+        wrong: Keys whose value in `config` is a stand-in, so that nothing about them is worth telling.
     """
 
     config: Config | None
     problems: list[Problem]
     sources: Sources
+    wrong: frozenset[Key] = frozenset()
 
 
 def load_config(files: str | Path | Sequence[str | Path], overrides: Sequence[str] = ()) -> Config:
@@ -61,7 +64,7 @@ def read_config(files: str | Path | Sequence[str | Path], overrides: Sequence[st
     raw, parsed, problems = DEFAULTS, [], []
     for path in paths:
         try:
-            raw = merge(raw, _read(path))
+            raw = merge(raw, read_file(path))
         except ConfigError as error:
             problems += error.problems
     for text in overrides:
@@ -78,42 +81,12 @@ def read_config(files: str | Path | Sequence[str | Path], overrides: Sequence[st
     return _check(resolved, sources) if not problems else Loaded(None, problems, sources)
 
 
-def _read(path: Path) -> dict[str, Any]:
-    """Read one YAML file into a mapping."""
-    try:
-        content = OmegaConf.load(path)
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: there is no such config file. Check the path after -c.") from None
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read as a config file ({error.strerror or error}).") from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"{path}: is not a text file in UTF-8. Save it as UTF-8.") from None
-    except yaml.MarkedYAMLError as error:
-        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise ConfigError(f"{path}{line}: is not valid YAML: {error.problem or error.context}.") from None
-    except (yaml.YAMLError, OmegaConfBaseException, ValueError) as error:
-        raise ConfigError(f"{path}: is not valid YAML: {' '.join(str(error).split())}.") from None
-    if not OmegaConf.is_dict(content):
-        raise ConfigError(f"{path}: expected a mapping of settings such as `data:`, found {_kind(content)}.")
-    if not content:
-        raise ConfigError(f"{path}: the file holds no settings. It needs at least a `data:` section.")
-    plain = OmegaConf.to_container(content, resolve=False)
-    assert isinstance(plain, dict)
-    return {str(key): value for key, value in plain.items()}
-
-
-def _kind(content: Any) -> str:
-    return "a list" if OmegaConf.is_list(content) else "a single value"
-
-
 def _resolve(raw: dict[str, Any], sources: Sources) -> tuple[dict[str, Any], list[Problem]]:
     """Replace every ``${...}`` by what it stands for."""
     try:
-        resolved = OmegaConf.to_container(OmegaConf.create(raw), resolve=True, throw_on_missing=False)
+        resolved = OmegaConf.to_container(OmegaConf.create(raw), resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
-        key: Key = tuple(str(error.full_key).split(".")) if error.full_key else ()
-        reason = str(error.msg or error).splitlines()[0]
-        return {}, [Problem(f"{error.full_key}: the interpolation cannot be resolved: {reason}.", sources.locate(key))]
+        return {}, [unresolved(error, sources)]
     except RecursionError:
         return {}, [Problem("An interpolation ${...} refers to itself.", sources.locate(()))]
     assert isinstance(resolved, dict)
@@ -126,25 +99,30 @@ def _check(raw: dict[str, Any], sources: Sources) -> Loaded:
         return Loaded(_with_absolute_paths(Config.model_validate(raw)), [], sources)
     except ValidationError as error:
         problems = explain(error, sources)
-    remainder = _without(raw, problems)
-    try:
-        config = _with_absolute_paths(Config.model_validate(remainder))
-    except ValidationError:
-        config = None
-    return Loaded(config, list(problems.values()), sources)
+    wrong = set(problems)
+    # What is left of a list may be too short, and an odd key cannot be told by its name: then its parent goes too.
+    for _ in range(3):
+        try:
+            config = _with_absolute_paths(Config.model_validate(_without(raw, wrong)))
+            return Loaded(config, list(problems.values()), sources, frozenset(wrong))
+        except ValidationError as error:
+            again = set(explain(error, sources))
+            wrong |= again | {key[:-1] for key in again & wrong}
+    return Loaded(None, list(problems.values()), sources, frozenset(wrong))
 
 
-def _without(raw: dict[str, Any], keys: dict[Key, Problem]) -> dict[str, Any]:
+def _without(raw: dict[str, Any], keys: set[Key]) -> dict[str, Any]:
     """Copy `raw` without the given keys; what is required and missing gets a stand-in."""
     data = {"train_csv": "train.csv", "valid_csv": "valid.csv", "classes": ["background", "foreground"]}
-    remainder = _prune(raw, set(keys), ())
+    remainder = _prune(raw, keys, ())
     given = remainder.get("data")
     return remainder | {"data": data | given if isinstance(given, dict) else data}
 
 
 def _prune(node: Any, wrong: set[Key], here: Key) -> Any:
     if isinstance(node, dict):
-        return {name: _prune(value, wrong, (*here, name)) for name, value in node.items() if (*here, name) not in wrong}
+        kept = {name: (*here, str(name)) for name in node if (*here, str(name)) not in wrong}
+        return {name: _prune(node[name], wrong, key) for name, key in kept.items()}
     if isinstance(node, list):
         return [_prune(value, wrong, (*here, i)) for i, value in enumerate(node) if (*here, i) not in wrong]
     return node
@@ -169,7 +147,17 @@ def _with_absolute_paths(config: Config) -> Config:
 
 def dump_config(config: Config) -> str:
     """Write a config as YAML that `load_config` reads back to an equal one."""
-    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=110)
+    # OmegaConf's own writer, which puts in quotes what its reader takes for numbers, such as '1e3'.
+    return OmegaConf.to_yaml(OmegaConf.create(_escaped(config.model_dump())))
+
+
+def _escaped(node: Any) -> Any:
+    """Mark every ``${`` that is left after resolving as plain text."""
+    if isinstance(node, dict):
+        return {name: _escaped(value) for name, value in node.items()}
+    if isinstance(node, list):
+        return [_escaped(value) for value in node]
+    return re.sub(r"(\\*)\$\{", r"\1\1\\${", node) if isinstance(node, str) else node
 
 
 __all__ = ["Loaded", "Override", "dump_config", "load_config", "read_config"]

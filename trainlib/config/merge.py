@@ -7,9 +7,11 @@ from typing import Any, get_args
 
 import yaml
 from omegaconf import OmegaConf
+from omegaconf.errors import GrammarParseError
 
 from trainlib.config.component import Component
-from trainlib.config.schema import Config
+from trainlib.config.defaults import with_pipelines
+from trainlib.config.schema import Config, Section, TransformsSection
 from trainlib.config.sources import Key, Override
 from trainlib.errors import ConfigError
 
@@ -18,22 +20,34 @@ COMPONENT_SECTIONS = tuple(
 )
 """The sections that hold one component."""
 
-DEFAULTS: dict[str, Any] = {
-    name: Config.model_fields[name].get_default().model_dump() for name in COMPONENT_SECTIONS
-} | {"trainer": Config.model_fields["trainer"].get_default()}
-"""The defaults that a file adds to instead of replacing them."""
+
+def _defaults(section: type[Section]) -> dict[str, Any]:
+    """Write the defaults of a section, and of the sections in it, as they would stand in a file."""
+    values: dict[str, Any] = {}
+    for name, field in section.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+            values[name] = _defaults(field.annotation)
+        elif not field.is_required():
+            default = field.get_default(call_default_factory=True)
+            values[name] = default.model_dump() if isinstance(default, Component) else default
+    return values
+
+
+DEFAULTS: dict[str, Any] = _defaults(Config) | {"transforms": {"prob": TransformsSection().prob}}
+"""The defaults that a file adds to, and that `${...}` may refer to; the pipelines depend on the data instead."""
 
 
 def merge(base: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]:
     """Lay `later` over `base`.
 
     In a section that holds one component, another component's name replaces the section; the same name
-    adds its keywords to those that stand there.
+    adds its keywords to those that stand there. The default component always has its default keywords,
+    even after another stood in its place, so that a complete config reads back as it is.
     """
     merged = dict(base)
     for name, value in later.items():
         if name in COMPONENT_SECTIONS:
-            merged[name] = _merge_component(merged.get(name), value)
+            merged[name] = _merge_component(merged.get(name), value, DEFAULTS[name])
         else:
             merged[name] = _merge_value(merged.get(name), value)
     return merged
@@ -45,16 +59,24 @@ def _merge_value(base: Any, later: Any) -> Any:
     return later
 
 
-def _merge_component(base: Any, later: Any) -> Any:
-    base, later = _as_mapping(base), _as_mapping(later)
-    if isinstance(base, dict) and isinstance(later, dict) and base.keys() == later.keys():
-        return {name: _merge_value(base[name], kwargs) if kwargs else base[name] for name, kwargs in later.items()}
+def _merge_component(base: Any, later: Any, default: Any = None) -> Any:
+    later = _as_mapping(later)
+    for known in (_as_mapping(base), _as_mapping(default)):
+        if isinstance(known, dict) and isinstance(later, dict) and known.keys() == later.keys():
+            return {name: known[name] if kwargs in (None, {}) else _merge_value(known[name], kwargs)
+                    for name, kwargs in later.items()}  # fmt: skip
     return later
 
 
 def _as_mapping(component: Any) -> Any:
-    """Write a bare name as the mapping it stands for."""
-    return {component: {}} if isinstance(component, str) else component
+    """Write a bare name, or one under `name`, as the mapping it stands for."""
+    if (
+        isinstance(component, dict)
+        and component.keys() <= {"name", "kwargs"}
+        and isinstance(component.get("name"), str)
+    ):
+        return {component["name"]: component.get("kwargs")}
+    return {component: {}} if isinstance(component, str) and component else component
 
 
 def parse_override(text: str) -> Override:
@@ -64,16 +86,20 @@ def parse_override(text: str) -> Override:
         ConfigError: The text is no setting, or its value is not YAML.
     """
     key, separator, value = text.removeprefix("--").partition("=")
-    if not separator or not re.fullmatch(r"[\w-]+(\.[\w-]+|\[\d+\])*", key):
+    if not separator or not re.fullmatch(r"[^\W\d][\w-]*(\.[\w-]+|\[\d+\])*", key):
         raise ConfigError(f"{text}: expected a setting such as trainer.max_epochs=5.")
     parts = re.findall(r"[\w-]+", key)
     try:
         # OmegaConf's own dialect, so that 2e-3 is a number here as it is in a file.
         parsed = OmegaConf.to_container(OmegaConf.from_dotlist([f"value={value}"]))
     except yaml.YAMLError as error:
-        raise ConfigError(f"{text}: the value is not valid YAML ({' '.join(str(error).split())}).") from None
+        reason = error.problem if isinstance(error, yaml.MarkedYAMLError) and error.problem else str(error)
+        raise ConfigError(f"{text}: the value is not valid YAML ({' '.join(reason.split())}).") from None
+    except GrammarParseError:
+        raise ConfigError(f"{text}: the value is no valid interpolation. Write it as ${{section.key}}.") from None
     assert isinstance(parsed, dict)
-    return Override(tuple(int(part) if part.isdigit() else part for part in parts), parsed["value"], text)
+    key_parts = tuple(int(part) if re.fullmatch(r"-?\d+", part) else part for part in parts)
+    return Override(key_parts, parsed["value"], text)
 
 
 def place(raw: dict[str, Any], override: Override) -> dict[str, Any]:
@@ -82,10 +108,9 @@ def place(raw: dict[str, Any], override: Override) -> dict[str, Any]:
     Raises:
         ConfigError: It names an item that a list does not have.
     """
-    [head, *rest] = override.key
-    if not isinstance(head, str):
-        raise ConfigError(f"{override.written}: a setting begins with the name of a section.")
-    return {head: _nest(raw.get(head), tuple(rest), override)}
+    head, *rest = override.key
+    node = with_pipelines(raw).get("transforms") if head == "transforms" else raw.get(str(head))
+    return {str(head): _nest(node, tuple(rest), override)}
 
 
 def _nest(node: Any, key: Key, override: Override) -> Any:
@@ -93,9 +118,17 @@ def _nest(node: Any, key: Key, override: Override) -> Any:
         return override.value
     part = key[0]
     if isinstance(node, list):
-        if not isinstance(part, int) or part >= len(node):
-            raise ConfigError(f"{override.written}: the list has items 0 to {len(node) - 1}, not {part}.")
+        if not isinstance(part, int) or not 0 <= part < len(node):
+            has = f"has items 0 to {len(node) - 1}" if node else "is empty"
+            raise ConfigError(f"{override.written}: the list {has}, so there is no item {part} to set.")
         nested = _nest(node[part], key[1:], override)
-        return [*node[:part], _merge_component(node[part], nested), *node[part + 1 :]]
-    child = node.get(part, node.get(str(part))) if isinstance(node, dict) else None
-    return {part: _nest(child, key[1:], override)}
+        # A plain value takes an item's place; keywords of a component join those that stand there.
+        item = _merge_component(node[part], nested) if isinstance(nested, dict) else nested
+        return [*node[:part], item, *node[part + 1 :]]
+    if isinstance(node, dict):
+        # The name of a component may hold dots itself: `model.my_package.MyNet.width`.
+        for end in range(len(key), 0, -1):
+            name = ".".join(map(str, key[:end])) if end > 1 else part
+            if name in node:
+                return {name: _nest(node[name], key[end:], override)}
+    return {part: _nest(None, key[1:], override)}

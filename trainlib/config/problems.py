@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -12,6 +13,26 @@ from trainlib.config.sources import Key, Sources, dotted
 from trainlib.errors import Problem
 from trainlib.suggest import did_you_mean, nearest
 
+# What pydantic's kinds of errors expect, in words that need no Python; `{...}` is filled from the error's context.
+_EXPECTED = {
+    "model_type": "settings of its own, one a line below it",
+    "dict_type": "settings of its own, one a line below it",
+    "list_type": "a list",
+    "string_type": "a string",
+    "int_type": "an integer",
+    "int_from_float": "an integer",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "greater_than_equal": "a number not below {ge:g}",
+    "less_than_equal": "a number not above {le:g}",
+    "less_than": "a number below {lt}",
+    "too_short": "at least {min_length} of them",
+}
+_PATTERNS = {
+    "name": "a name without slashes that does not begin with a dot",
+    "classes": "a name without slashes",
+}
+
 
 def explain(error: ValidationError, sources: Sources) -> dict[Key, Problem]:
     """Turn every error of a validation into a problem, keyed by the key that is wrong.
@@ -21,26 +42,29 @@ def explain(error: ValidationError, sources: Sources) -> dict[Key, Problem]:
     problems: dict[Key, Problem] = {}
     alternatives: dict[Key, list[str]] = {}
     for detail in error.errors(include_url=False):
-        key = _key(detail["loc"])
-        alternatives.setdefault(key, []).append(_expectation(detail))
+        key = _key(detail)
+        alternatives.setdefault(key, []).append(_expectation(detail, key))
         text = _sentence(detail, key, alternatives[key])
         problems[key] = Problem(text, sources.locate(key))
     return problems
 
 
-def _key(loc: tuple[int | str, ...]) -> Key:
-    """Leave out the parts of a location that name a branch of a union rather than a key."""
+def _key(detail: Any) -> Key:
+    """Leave out the parts of a location that name a branch of a union rather than a key.
+
+    Keys of mappings become strings, to tell them from the items of lists.
+    """
     key: list[int | str] = []
     annotation: Any = Config
-    for part in loc:
+    for part in detail["loc"]:
         fields = _fields(annotation)
         if fields and part not in fields:
-            return (*key, part)
+            return (*key, str(part))
         if fields is None and isinstance(part, str) and annotation is not None and not _is_mapping(annotation):
             break
-        key.append(part)
+        key.append(str(part) if _is_mapping(annotation) else part)
         annotation = fields[str(part)].annotation if fields else _element(annotation)
-    return tuple(key)
+    return (*key, str(detail["ctx"]["value"])) if detail["type"] == "label_map" else tuple(key)
 
 
 def _fields(annotation: Any) -> Any:
@@ -60,27 +84,49 @@ def _element(annotation: Any) -> Any:
     return arguments[-1] if arguments else None
 
 
-def _expectation(detail: Any) -> str:
+def _expectation(detail: Any, key: Key) -> str:
+    kind, context = detail["type"], detail.get("ctx", {})
+    if kind == "string_pattern_mismatch":
+        named = [part for part in key if isinstance(part, str)]
+        return _PATTERNS.get(named[-1], "another form")
+    if kind in _EXPECTED:
+        return _EXPECTED[kind].format(**context)
     message: str = detail["msg"]
-    return message.removeprefix("Input should be ").removeprefix("a valid ").removeprefix("Value error, ")
+    return message.removeprefix("Input should be ").removeprefix("Value error, ")
 
 
 def _sentence(detail: Any, key: Key, expectations: list[str]) -> str:
     name = dotted(key)
     match detail["type"]:
-        case "extra_forbidden":
+        case "extra_forbidden" | "invalid_key":
             return f"{name} is not a setting.{_nearest_setting(key)}"
         case "missing":
-            return f"{name} is missing. {_description(key)}"
-        case "classes" | "label_map":
-            return f"{detail['msg']}."
+            return f"{name} is missing. Add it: {_description(key)}"
     expected = " or ".join(dict.fromkeys(expectations))
-    return f"{name}: expected {expected}, found {_found(detail['input'])}."
+    found = detail.get("ctx", {}).get("found")
+    value = detail["input"]
+    return f"{name}: expected {expected}, found {found or _found(value)}.{_about_quotes(detail['type'], value)}"
 
 
 def _found(value: Any) -> str:
-    text = repr(value) if not isinstance(value, dict | list) or len(repr(value)) < 60 else f"a {type(value).__name__}"
-    return "nothing" if value is None else text
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if not isinstance(value, dict | list) or len(repr(value)) < 60:
+        return repr(value)
+    return "a list" if isinstance(value, list) else "a mapping"
+
+
+def _about_quotes(kind: str, value: Any) -> str:
+    """Tell how quotes help where YAML read another type than was meant."""
+    if kind == "string_type" and isinstance(value, bool):
+        return " Put it in quotes: YAML reads yes, no, on and off as true and false."
+    if kind == "string_type" and isinstance(value, int | float):
+        return f" Put it in quotes: '{value}'."
+    if kind in ("int_type", "float_type") and isinstance(value, str) and value.lstrip("+-").replace(".", "").isdigit():
+        return " Take the quotes away."
+    return ""
 
 
 def _section(key: Key) -> Any:
@@ -93,20 +139,30 @@ def _section(key: Key) -> Any:
     return fields
 
 
+def _settings() -> Iterator[tuple[str, str]]:
+    """Yield the path and the last name of every setting, sections first."""
+    yield from ((section, section) for section in Config.model_fields)
+    for section in Config.model_fields:
+        yield from ((f"{section}.{field}", field) for field in _section((section,)))
+    yield from ((f"trainer.{name}", name) for name in Config.model_fields["trainer"].get_default())
+
+
 def _nearest_setting(key: Key) -> str:
-    """Suggest a name in the same section; where none is near, the same name in another section."""
-    *parent, name = key
+    """Suggest the same name in another section, a near one in the same section, or a near one in another."""
+    *parent, last = key
+    name, siblings = str(last), _section(tuple(parent))
     prefix = dotted(tuple(parent)) + "." if parent else ""
-    siblings = _section(tuple(parent))
-    if nearest(str(name), siblings):
-        return did_you_mean(str(name), siblings, prefix)
-    paths = {f"{section}.{field}": field for section in Config.model_fields for field in _section((section,))}
-    if match := nearest(str(name), paths.values(), cutoff=0.8):
-        return f" Did you mean {next(path for path, field in paths.items() if field == match)}?"
-    return did_you_mean(str(name), siblings, prefix)
+    elsewhere = [(path, field) for path, field in _settings() if path != f"{prefix}{field}"]
+    exact = [path for path, field in elsewhere if field == name]
+    if not exact and nearest(name, siblings):
+        return did_you_mean(name, siblings, prefix)
+    match = name if exact else nearest(name, [field for _, field in elsewhere], cutoff=0.8)
+    if match is not None:
+        return f" Did you mean {next(path for path, field in elsewhere if field == match)}?"
+    return did_you_mean(name, siblings, prefix) or " `trainlib schema` lists all settings."
 
 
 def _description(key: Key) -> str:
     """Say what a missing setting is for, from its docstring in the schema."""
     field = _section(key[:-1]).get(key[-1])
-    return field.description if field and field.description else "Add it."
+    return field.description if field and field.description else "it is needed."

@@ -6,18 +6,38 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from trainlib.config.component import Component
-from trainlib.config.defaults import BASE, TRAIN
+from trainlib.config.defaults import BASE, TRAIN, with_pipelines
+
+
+def _distinct(names: list[str]) -> list[str]:
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    if doubled:
+        raise PydanticCustomError("distinct", "Input should be names that differ", {"found": f"{doubled[0]!r} twice"})
+    return names
+
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 Columns = Annotated[
     list[str],
     BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
     Field(min_length=1),
+    AfterValidator(_distinct),
 ]
+# Class names become parts of metric names such as `valid/dice/heart`.
+ClassName = Annotated[str, Field(pattern=r"^[^/]+$")]
 
 
 class Section(BaseModel):
@@ -29,7 +49,8 @@ class Section(BaseModel):
 class RunSection(Section):
     """Where the results go."""
 
-    name: Annotated[str, Field(pattern=r"^[^/\\]+$")] = "run"
+    # No hidden folders: `.cache` beside the runs is the disk cache, and `..` would leave `root`.
+    name: Annotated[str, Field(pattern=r"^[^/\\.\x00-\x1f][^/\\\x00-\x1f]*$")] = "run"
     """Name of the run and of its folder; a name that is taken gets a number."""
     root: str = "runs"
     """Folder that holds the run folders."""
@@ -54,7 +75,7 @@ class DataSection(Section):
     """Column of the images; several columns become the channels of one image."""
     label_cols: Columns = ["label"]
     """Column of the labels."""
-    classes: Annotated[list[str], Field(min_length=2)]
+    classes: Annotated[list[ClassName], Field(min_length=2), AfterValidator(_distinct)]
     """Names of the classes in the order of their label values, background first."""
     label_map: dict[int, int | str] = {}
     """Label values in the files and the class value, or class name, each stands for."""
@@ -71,28 +92,19 @@ class DataSection(Section):
     num_workers: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
     """Processes that prepare cases; `auto` asks cores, memory and the open-file limit."""
 
-    @model_validator(mode="after")
-    def _check_classes(self) -> DataSection:
-        if doubled := sorted({name for name in self.classes if self.classes.count(name) > 1}):
-            raise PydanticCustomError(
-                "classes",
-                "data.classes names {names} twice; give each class a name of its own",
-                {"names": ", ".join(doubled)},
-            )
-        for value, target in self.label_map.items():
-            if target not in self.classes and target not in range(len(self.classes)):
+    @field_validator("label_map")
+    @classmethod
+    def _check_targets(cls, label_map: dict[int, int | str], info: ValidationInfo) -> dict[int, int | str]:
+        """Compare what label values are sent to with the classes, unless these are wrong themselves."""
+        classes = info.data.get("classes")
+        for value, target in label_map.items():
+            if classes is not None and target not in classes and target not in range(len(classes)):
                 raise PydanticCustomError(
                     "label_map",
-                    "data.label_map sends {value} to {target}, which is neither a class nor a class value; "
-                    "expected one of {names} or 0 to {last}",
-                    {
-                        "value": value,
-                        "target": repr(target),
-                        "names": ", ".join(self.classes),
-                        "last": len(self.classes) - 1,
-                    },
+                    "Input should be one of the classes {names} or their values 0 to {last}",
+                    {"value": value, "found": repr(target), "names": ", ".join(classes), "last": len(classes) - 1},
                 )
-        return self
+        return label_map
 
 
 def _components(specs: list[Any]) -> list[Component]:
@@ -196,12 +208,8 @@ class Config(Section):
     @model_validator(mode="before")
     @classmethod
     def _fill_pipelines(cls, raw: Any) -> Any:
-        """Give `transforms.base` and `transforms.train` the defaults for 2-D images where the data are 2-D."""
-        data = raw.get("data") if isinstance(raw, dict) else None
-        if not isinstance(data, dict) or data.get("spatial_dims") != 2:
-            return raw
-        given = raw.get("transforms", {})
-        return raw | {"transforms": {"base": BASE[2], "train": TRAIN[2]} | given} if isinstance(given, dict) else raw
+        """Give `transforms.base` and `transforms.train` the defaults for 2-D or for 3-D images."""
+        return with_pipelines(raw) if isinstance(raw, dict) else raw
 
     @property
     def in_channels(self) -> int:
@@ -228,8 +236,9 @@ class Config(Section):
         """Whether a smaller or a larger value of the monitored metric is better."""
         if self.checkpoint.mode != "auto":
             return self.checkpoint.mode
-        parts = self.checkpoint.monitor.split("/")
-        return "min" if {"loss", "hd", "hd95", "asd", "missed", "false_positive"} & set(parts) else "max"
+        # `split/metric` or `split/metric/class`: a class may have any name.
+        metric = [*self.checkpoint.monitor.split("/"), ""][1]
+        return "min" if metric in ("loss", "hd", "hd95", "asd", "missed", "false_positive") else "max"
 
     @property
     def label_values(self) -> dict[int, int]:
@@ -250,4 +259,4 @@ class Config(Section):
 
         The data root stands in front of a relative path; symbolic links are kept as they are.
         """
-        return Path(os.path.abspath(Path(self.data.root).expanduser() / Path(path).expanduser()))
+        return Path(os.path.abspath(os.path.join(os.path.expanduser(self.data.root), os.path.expanduser(path))))

@@ -14,6 +14,7 @@ import torch
 from trainlib.build.patches import describe
 from trainlib.data.prepare import Preparation, Prepared
 from trainlib.data.splits import Case
+from trainlib.errors import DataError
 from trainlib.files import atomic_path
 
 log = logging.getLogger(__name__)
@@ -25,6 +26,9 @@ class NoCache:
     Args:
         prepare: The base transforms.
     """
+
+    keeps = False
+    """Whether a case that was prepared need not be prepared again."""
 
     def __init__(self, prepare: Callable[[Case], Prepared]) -> None:
         self.prepare = prepare
@@ -49,15 +53,17 @@ class NoCache:
 class MemoryCache(NoCache):
     """Keeps every case in the memory of the training process; workers started later share it."""
 
+    keeps = True
+
     def __init__(self, prepare: Callable[[Case], Prepared]) -> None:
         super().__init__(prepare)
         self._kept: dict[Case, Prepared] = {}
 
     def get(self, case: Case) -> Prepared:
-        """Return the prepared case."""
+        """Return a copy of the prepared case, for a transform may work in place."""
         if case not in self._kept:
             self._kept[case] = self.prepare(case)
-        return self._kept[case]
+        return _copy(self._kept[case])
 
     def has(self, case: Case) -> bool:
         """Tell whether the case is in memory."""
@@ -69,7 +75,7 @@ class MemoryCache(NoCache):
 
     def put(self, case: Case, prepared: Prepared) -> None:
         """Keep a copy that no longer lives in memory shared with a worker, which would cost an open file."""
-        self._kept[case] = {k: v.clone() if isinstance(v, torch.Tensor) else v for k, v in prepared.items()}
+        self._kept[case] = _copy(prepared)
 
 
 class DiskCache(NoCache):
@@ -83,6 +89,8 @@ class DiskCache(NoCache):
         prepare: The base transforms.
         folder: Where the files are.
     """
+
+    keeps = True
 
     def __init__(self, prepare: Preparation, folder: Path) -> None:
         super().__init__(prepare)
@@ -121,9 +129,19 @@ class DiskCache(NoCache):
 
     def _write(self, case: Case) -> Prepared:
         prepared = self.prepare(case)
-        with atomic_path(self.path(case)) as temporary:
-            torch.save(prepared, temporary)
+        try:
+            with atomic_path(self.path(case)) as temporary:
+                torch.save(prepared, temporary)
+        except (OSError, RuntimeError) as error:  # torch raises the latter when the disk is full
+            raise DataError(
+                f"{case}: {self.folder} cannot be written: {describe(error)}. Free some space, name another folder "
+                "in data.cache_dir, or set data.cache to none."
+            ) from error
         return prepared
+
+
+def _copy(prepared: Prepared) -> Prepared:
+    return {key: value.clone() if isinstance(value, torch.Tensor) else value for key, value in prepared.items()}
 
 
 def _identity(path: Path) -> list[Any]:

@@ -16,8 +16,10 @@ from torch.utils.data import Dataset, default_collate
 from trainlib.build.roles import IMAGE, LABEL
 from trainlib.config.schema import Config
 from trainlib.data.cache import NoCache
-from trainlib.data.geometry import read_label
-from trainlib.data.prepare import Prepared, explain_failure
+from trainlib.data.failures import explain_failure
+from trainlib.data.labels import read_label
+from trainlib.data.plain import plain_tensor
+from trainlib.data.prepare import Prepared
 from trainlib.data.sampling import Draw
 from trainlib.data.splits import Case
 from trainlib.errors import DataError
@@ -81,8 +83,17 @@ class TrainDataset(Dataset[Any]):
             return CaseFailure(str(error))
         except Exception as error:
             return CaseFailure(f"{case}: {explain_failure(error, self.config)}")
-        crops = crops if isinstance(crops, list) else [crops]
-        return [{IMAGE: crop[IMAGE], LABEL: crop[LABEL], "case": case.name} for crop in crops]
+        items = []
+        for crop in crops if isinstance(crops, list) else [crops]:
+            # Some transforms make a float of the label, and only when they are drawn.
+            image, label = plain_tensor(crop[IMAGE]).float(), plain_tensor(crop[LABEL]).to(prepared[LABEL].dtype)
+            if image.shape[1:] != label.shape[1:]:
+                return CaseFailure(
+                    f"{case}: image and label differ in shape after transforms.train: {tuple(image.shape[1:])} and "
+                    f"{tuple(label.shape[1:])}. What crops or resizes one must do it to both."
+                )
+            items.append({IMAGE: image, LABEL: label, "case": case.name})
+        return items
 
 
 class EvaluationDataset(Dataset[Any]):
@@ -109,11 +120,10 @@ class EvaluationDataset(Dataset[Any]):
         """Return the one item of a case."""
         case = self.cases[draw[1]]
         try:
-            with isolated_random_state(derive_seed(self.config.seed, *draw)):
-                item: Prepared = {**self.cache.get(case), "case": case.name, "index": draw[1]}
-                if self.original_label and case.label is not None:
-                    label, affine = read_label(case.label, self.config)
-                    item |= {"original_label": label, "original_affine": affine}
+            item: Prepared = {**self.cache.get(case), "case": case.name, "index": draw[1]}
+            if self.original_label and case.label is not None:
+                label, affine = read_label(case.label, self.config)
+                item |= {"original_label": label, "original_affine": affine}
         except DataError as error:
             text = str(error)
             return CaseFailure(text if text.startswith(str(case)) else f"{case}: {text}")
@@ -166,7 +176,6 @@ class FillDataset(Dataset[Any]):
     def __getitem__(self, index: int) -> Prepared | CaseFailure | None:
         """Prepare one case."""
         try:
-            with isolated_random_state(0):
-                return self.cache.fill(self.cases[index])
+            return self.cache.fill(self.cases[index])
         except DataError as error:
             return CaseFailure(str(error))

@@ -10,39 +10,16 @@ import nibabel as nib
 import numpy as np
 import torch
 from monai.data import MetaTensor
-from monai.data.utils import affine_to_spacing
-from monai.transforms import Compose, EnsureChannelFirst, LoadImage, SpatialResample
+from monai.data.utils import to_affine_nd
+from monai.transforms import Compose, SpatialResample
 
-from trainlib.build.patches import describe
 from trainlib.build.pipelines import build_pipeline
 from trainlib.build.roles import IMAGE
 from trainlib.config.schema import Config
-from trainlib.data.prepare import map_labels
-from trainlib.errors import DataError
+from trainlib.data.prepare import spacing_of
 from trainlib.files import atomic_path
 
 NIFTI = (".nii", ".nii.gz")
-
-
-def read_label(path: Path, config: Config) -> tuple[torch.Tensor, torch.Tensor]:
-    """Read a label file as it is, its values translated to class values.
-
-    Args:
-        path: The label file.
-        config: The config, for the label values.
-
-    Returns:
-        The label, shape (1, ...), in the voxel order of the file, and its affine.
-
-    Raises:
-        DataError: The file cannot be read, or holds a value that is not declared.
-    """
-    try:
-        label = EnsureChannelFirst()(LoadImage(image_only=True)(str(path)))
-    except Exception as error:
-        raise DataError(f"{path}: the label cannot be read: {describe(error)}.") from error
-    mapped = map_labels(label.numpy(), config.label_values)
-    return torch.as_tensor(mapped), label.affine.to(torch.float64)
 
 
 class Geometry:
@@ -81,6 +58,7 @@ class Geometry:
             item: Position in the batch.
         """
         shape, affine = batch["original_label"][item].shape[1:], batch["original_affine"][item].cpu()
+        affine = to_affine_nd(len(values.affine) - 1, affine)  # a squeezed slice has lost an axis
         if values.shape[1:] == shape and torch.allclose(values.affine.to(affine), affine, atol=1e-3):
             return values.as_tensor()
         resampled = SpatialResample(mode="bilinear", padding_mode="border")(values, affine, shape)
@@ -89,7 +67,8 @@ class Geometry:
     def spacing(self, batch: Mapping[str, Any], item: int) -> list[float]:
         """Return the voxel size of the label file in mm."""
         dims = batch["original_label"][item].ndim - 1
-        return [float(step) for step in affine_to_spacing(batch["original_affine"][item].cpu().numpy(), r=dims)]
+        spacing: list[float] = spacing_of(batch["original_affine"][item].cpu(), dims).tolist()
+        return spacing
 
 
 def suffix_of(path: Path) -> str:
@@ -112,16 +91,18 @@ def write_label_map(path: Path, label_map: np.ndarray[Any, Any], reference: Path
 
 def write_probabilities(path: Path, probabilities: np.ndarray[Any, Any], reference: Path) -> None:
     """Write probabilities, shape (classes, ...), as a float32 NIfTI with the classes on the last axis."""
-    _write_nifti(path, np.moveaxis(probabilities, 0, -1).astype(np.float32), reference)
+    _write_nifti(path, np.moveaxis(probabilities, 0, -1).astype(np.float32), reference, probabilities.shape[:1])
 
 
-def _write_nifti(path: Path, array: np.ndarray[Any, Any], reference: Path) -> None:
+def _write_nifti(path: Path, array: np.ndarray[Any, Any], reference: Path, last: tuple[int, ...] = ()) -> None:
+    """Write an array whose axes are those of the reference and `last`."""
     image = _header_of(reference)
     if image is None:
         written = nib.Nifti1Image(array, np.eye(4))
     else:
-        if array.size == int(np.prod(image.shape)):  # singleton axes that the pipeline dropped
-            array = array.reshape(image.shape)
+        shape = (*image.shape, *last)
+        if array.size == int(np.prod(shape)):  # singleton axes that the pipeline dropped
+            array = array.reshape(shape)
         header = image.header.copy()
         header.set_data_dtype(array.dtype)
         header.set_slope_inter(1, 0)

@@ -22,6 +22,8 @@ from trainlib.errors import DataError, Problem
 
 log = logging.getLogger(__name__)
 
+_SPLITS = {"fit": ("train", "valid", "test"), "validate": ("valid",), "test": ("test",), "predict": ("predict",)}
+"""Stage -> the splits that it needs."""
 _MOST_FAILURES = 20  # cases named before the rest is only counted
 
 
@@ -40,34 +42,39 @@ class CSVDataModule(LightningDataModule):
         self.config = config
         self.cases: dict[str, list[Case]] = {}
         self._datasets: dict[str, Dataset[Any]] = {}
-        self._ready: set[str] = set()
+        self._caches: dict[tuple[bool, str], NoCache] = {}
         self._open_files = 0
 
     def setup(self, stage: str) -> None:
         """Read the CSVs of a stage (``fit``, ``validate``, ``test`` or ``predict``) and prepare its cases.
 
+        Before a training the test cases are prepared as well: what is wrong with them must not be found at its end.
+
         Raises:
             DataError: A CSV, a file or a label cannot be used; all of them are named.
         """
         stage = str(getattr(stage, "value", stage))  # Lightning passes an enumeration
-        if stage in self._ready:
+        splits = [split for split in _SPLITS[stage] if split not in self._datasets]
+        if not splits:
             return
         self._open_files = prepare_open_files()
-        splits = {"fit": ("train", "valid"), "validate": ("valid",)}.get(stage, (stage,))
         for split in splits:
             self.cases[split] = read_split(self.config, split)
-        with_label = stage in ("fit", "validate")
-        cache = self._cache(with_label)
-        if with_label:
-            self._fill(cache, [case for split in splits for case in self.cases[split]])
+        caches = {split: self._cache(split) for split in splits}
+        for cache in dict.fromkeys(caches.values()):
+            if stage == "fit" or cache.keeps:
+                self._fill(cache, [case for split in splits if caches[split] is cache for case in self.cases[split]])
         for split in splits:
-            self._datasets[split] = self._dataset(split, cache)
-        self._ready.add(stage)
+            self._datasets[split] = self._dataset(split, caches[split])
 
-    def _cache(self, with_label: bool) -> NoCache:
-        """Make the cache; test and predict meet every case once and keep none."""
-        kind = self.config.data.cache if with_label else "none"
-        return make_cache(Preparation(self.config, with_label=with_label), kind, self.config.cache_dir)
+    def _cache(self, split: str) -> NoCache:
+        """Make the cache of a split, once; cases to predict come only once and are not kept."""
+        with_label = split in ("train", "valid")
+        kind = "none" if split == "predict" else self.config.data.cache
+        if (with_label, kind) not in self._caches:
+            preparation = Preparation(self.config, with_label=with_label)
+            self._caches[with_label, kind] = make_cache(preparation, kind, self.config.cache_dir)
+        return self._caches[with_label, kind]
 
     def _dataset(self, split: str, cache: NoCache) -> Dataset[Any]:
         cases = self.cases[split]

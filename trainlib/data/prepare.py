@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Mapping
-from enum import Enum
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from monai.data import MetaTensor
-from monai.data.utils import affine_to_spacing
 from monai.transforms import Compose, LoadImaged
 
-from trainlib.build.patches import blame, describe
 from trainlib.build.pipelines import build_pipeline, resolve_transform
 from trainlib.build.roles import IMAGE, LABEL
 from trainlib.config.schema import Config
+from trainlib.data.failures import explain_failure, unreadable_file
+from trainlib.data.labels import MapLabels, read_label
+from trainlib.data.plain import plain, plain_tensor
 from trainlib.data.splits import Case
 from trainlib.errors import DataError
+from trainlib.seeding import isolated_random_state
 
 Prepared = dict[str, Any]
 """A case after the base transforms, free of MetaTensors:
@@ -32,7 +33,7 @@ Prepared = dict[str, Any]
 - ``affine`` and ``operations``: the image's affine and what the transforms noted, to undo them.
 """
 
-_FORMAT = 1  # of a prepared case on disk; a change makes old caches void
+_FORMAT = 3  # of a prepared case on disk; a change makes old caches void
 
 
 class Preparation:
@@ -40,7 +41,7 @@ class Preparation:
 
     Args:
         config: The config.
-        with_label: Whether cases have labels.
+        with_label: Whether labels are transformed too; else a label that a case has is only checked.
     """
 
     def __init__(self, config: Config, *, with_label: bool) -> None:
@@ -63,9 +64,16 @@ class Preparation:
         if self.with_label:
             data[LABEL] = str(case.label)
         try:
-            data = self.pipeline(data)
+            if not self.with_label and case.label is not None:
+                read_label(case.label, self.config)
+            # The result is kept, so that it must not depend on when it is made.
+            with isolated_random_state(0):
+                self.pipeline.set_random_state(0)
+                data = self.pipeline(data)
+        except DataError as error:
+            raise DataError(f"{case}: {error}") from error
         except Exception as error:
-            raise DataError(f"{case}: {explain_failure(error, self.config)}") from error
+            raise DataError(f"{case}: {unreadable_file(case)}{explain_failure(error, self.config)}") from error
         return self._finish(data, case)
 
     def _finish(self, data: Mapping[str, Any], case: Case) -> Prepared:
@@ -77,13 +85,19 @@ class Preparation:
                 f"{case}: the image has shape {tuple(image.shape)} after transforms.base, expected one channel axis "
                 f"and {dims} spatial ones (data.spatial_dims)."
             )
+        if image.shape[0] != self.config.in_channels:
+            raise DataError(
+                f"{case}: the image has {image.shape[0]} channels after transforms.base, expected "
+                f"{self.config.in_channels}, one for each column of data.image_cols. A file must hold one volume or "
+                "slice; save those of a series as files of their own."
+            )
         affine = image.affine if isinstance(image, MetaTensor) else torch.eye(dims + 1)
         operations = image.applied_operations if isinstance(image, MetaTensor) else []
         prepared = {
-            IMAGE: _plain_tensor(image).to(torch.float32),
-            "spacing": torch.as_tensor(affine_to_spacing(affine.numpy(), r=dims), dtype=torch.float64),
+            IMAGE: plain_tensor(image).to(torch.float32),
+            "spacing": spacing_of(affine, dims),
             "affine": affine.to(torch.float64),
-            "operations": [_plain(operation) for operation in operations],
+            "operations": [plain(operation) for operation in operations],
         }
         if self.with_label:
             prepared[LABEL] = self._finish_label(data[LABEL], image, case)
@@ -97,7 +111,12 @@ class Preparation:
                 f"{case}: image and label differ in shape after transforms.base: {tuple(image.shape[1:])} and "
                 f"{tuple(label.shape[1:])}. They must cover the same voxels."
             )
-        return _plain_tensor(label).to(torch.uint8 if self.config.out_channels <= 256 else torch.int16)
+        if isinstance(image, MetaTensor) and isinstance(label, MetaTensor) and (apart := _distance(image, label)):
+            raise DataError(
+                f"{case}: image and label lie up to {apart:.1f} mm apart after transforms.base, by the affines in "
+                "their files. Correct the header of the one that is wrong."
+            )
+        return plain_tensor(label).to(torch.uint8 if self.config.out_channels <= 256 else torch.int16)
 
     def fingerprint(self) -> str:
         """Describe everything but the files that the result depends on."""
@@ -111,78 +130,32 @@ class Preparation:
             "format": _FORMAT,
             "steps": steps,
             "patch": hashlib.sha256(Path(script).read_bytes()).hexdigest() if script else None,
-            "labels": sorted(config.label_values.items()) if self.with_label else None,
+            "labels": [self.with_label, sorted(config.label_values.items())],
             "dims": config.data.spatial_dims,
             "monai": version("monai"),
         }
         return json.dumps(parts, sort_keys=True, default=str)
 
 
-class MapLabels:
-    """Translate the values in a label file to class values.
+def spacing_of(affine: torch.Tensor, dims: int) -> torch.Tensor:
+    """Return the voxel size of each of the first `dims` axes in mm.
 
-    Args:
-        values: Value in the file -> class value.
+    An image plane may lie in any direction of space, so that all rows of the affine count.
     """
-
-    def __init__(self, values: Mapping[int, int]) -> None:
-        self.values = values
-
-    def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
-        """Translate `data["label"]`.
-
-        Raises:
-            DataError: The label holds a value that is not declared.
-        """
-        label = data[LABEL]
-        array = label.numpy() if isinstance(label, torch.Tensor) else np.asarray(label)
-        mapped = torch.as_tensor(map_labels(array, self.values))
-        data[LABEL] = label.clone().copy_(mapped) if isinstance(label, torch.Tensor) else mapped
-        return data
+    return affine[:-1, :dims].to(torch.float64).norm(dim=0)
 
 
-def map_labels(array: np.ndarray[Any, Any], values: Mapping[int, int]) -> np.ndarray[Any, Any]:
-    """Translate label values; values that are whole numbers but for rounding count as whole.
-
-    Args:
-        array: Label values as in the file, any shape.
-        values: Value in the file -> class value.
-
-    Raises:
-        DataError: A value is not a key of `values`; with the value and the number of its voxels.
-    """
-    found, inverse, counts = np.unique(array, return_inverse=True, return_counts=True)
-    whole = np.round(found)
-    wrong = [
-        f"{float(value):g} ({count} voxels)"
-        for value, near, count in zip(found, whole, counts, strict=True)
-        if not abs(value - near) < 1e-3 or int(near) not in values
-    ]
-    if wrong:
-        raise DataError(
-            f"the label holds {', '.join(wrong[:5])}, which data.classes and data.label_map do not declare; "
-            f"declared are {', '.join(map(str, sorted(values)))}. Correct the file, or say in data.label_map "
-            "what it stands for."
-        )
-    table = np.array([values[int(near)] for near in whole])
-    return table[inverse].reshape(array.shape)
-
-
-def explain_failure(error: Exception, config: Config) -> str:
-    """Say in one sentence why a pipeline failed: the transform, the first cause, the line in a patch script."""
-    transform = ""
-    cause: BaseException = error
-    while cause.__cause__ is not None:
-        # MONAI wraps the cause in "applying transform <...Name object at ...>".
-        text = str(cause)
-        if "applying transform" in text:
-            transform = text.split("applying transform", 1)[1].strip(" <").split(" object")[0].rpartition(".")[2]
-        cause = cause.__cause__
-    if isinstance(cause, DataError):
-        return str(cause)
-    script = config.patch.transforms
-    place = f" ({where})" if script and ":" in (where := blame(cause, script)).removeprefix(script) else ""
-    return f"{transform or 'the pipeline'} failed{place}: {describe(cause)}."
+def _distance(image: MetaTensor, label: MetaTensor) -> float:
+    """Measure how far apart two affines put the same voxel, in mm; 0 where it is less than half a voxel."""
+    affine, other = image.affine.to(torch.float64), label.affine.to(torch.float64)
+    if affine.shape != other.shape:
+        return 0.0
+    dims = image.ndim - 1
+    corners = torch.zeros(2**dims, len(affine), dtype=torch.float64)
+    corners[:, -1] = 1
+    corners[:, :dims] = torch.tensor([*itertools.product(*((0, size - 1) for size in image.shape[1:]))])
+    apart = float((corners @ (affine - other).T).norm(dim=1).max())
+    return apart if apart > float(spacing_of(affine, dims).min()) / 2 else 0.0
 
 
 def _insert_after_loading(pipeline: Compose, step: MapLabels) -> None:
@@ -190,29 +163,3 @@ def _insert_after_loading(pipeline: Compose, step: MapLabels) -> None:
     steps = list(pipeline.transforms)
     at = next((i + 1 for i, t in enumerate(steps) if isinstance(t, LoadImaged) and LABEL in t.keys), len(steps))
     pipeline.transforms = (*steps[:at], step, *steps[at:])
-
-
-def _plain_tensor(tensor: torch.Tensor) -> torch.Tensor:
-    tensor = tensor.as_tensor() if isinstance(tensor, MetaTensor) else torch.as_tensor(tensor)
-    return tensor.contiguous()
-
-
-def _plain(value: Any) -> Any:
-    """Reduce what a transform noted to tensors, numbers, texts and their containers, so that it is safe to load.
-
-    MONAI identifies the transform by its address in memory; the name ``none`` lets it match in another process.
-    """
-    if isinstance(value, Mapping):
-        items = {str(_plain(key)): item for key, item in value.items()}
-        return {key: "none" if key == "id" else _plain(item) for key, item in items.items()}
-    if isinstance(value, torch.Tensor):
-        return _plain_tensor(value).clone()
-    if isinstance(value, np.ndarray):
-        return torch.as_tensor(value).clone()
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value if value is None or isinstance(value, str | int | float | bool) else str(value)

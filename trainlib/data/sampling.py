@@ -34,7 +34,8 @@ class EpochSampler(Sampler[Draw]):
         return self.count
 
     def __iter__(self) -> Iterator[Draw]:
+        epoch = self.epoch  # of this iteration, whatever is set while it lasts
         order = range(self.count)
         if self.shuffle:
-            order = np.random.default_rng((self.seed, self.epoch)).permutation(self.count).tolist()
-        return ((self.epoch, index) for index in order)
+            order = np.random.default_rng((self.seed, epoch)).permutation(self.count).tolist()
+        return ((epoch, index) for index in order)

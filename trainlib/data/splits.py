@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +11,11 @@ from pathlib import Path
 import pandas as pd
 
 from trainlib.config.schema import Config
+from trainlib.data.table import read_table, shortened
 from trainlib.errors import DataError, Problem
 from trainlib.suggest import did_you_mean
 
 SPLITS = ("train", "valid", "test", "predict")
-_MOST_ROWS = 5  # rows named for one kind of mistake; the rest is counted
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def read_split(config: Config, split: str) -> list[Case]:
     csv = csv_of(config, split)
     if csv is None:
         return []
-    table = _read_csv(config, csv)
+    table = read_table(config, csv)
     with_label = split != "predict"
     _check_columns(config, csv, table, with_label)
     problems = [*_check_cells(config, csv, table, with_label)]
@@ -85,24 +87,8 @@ def check_splits(config: Config, splits: Iterable[str]) -> list[Problem]:
     return [*problems, *_shared(cases)]
 
 
-def _read_csv(config: Config, csv: str) -> pd.DataFrame:
-    path = config.data_path(csv)
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, skip_blank_lines=False, encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise DataError(f"{csv}: there is no such CSV file in data.root ({config.data.root}).") from None
-    except pd.errors.EmptyDataError:
-        raise DataError(f"{csv}: the file is empty. Its first line must name the columns.") from None
-    except (OSError, UnicodeDecodeError, pd.errors.ParserError) as error:
-        raise DataError(f"{csv}: cannot be read as CSV: {' '.join(str(error).split())}.") from None
-    table = table.rename(columns=str.strip).apply(lambda column: column.str.strip())
-    table.index = table.index + 2
-    filled = (table != "").any(axis=1)
-    return table.loc[filled]
-
-
 def _check_columns(config: Config, csv: str, table: pd.DataFrame, with_label: bool) -> None:
-    wanted = [*config.data.image_cols, *(config.data.label_cols if with_label else [])]
+    wanted = _columns(config, with_label)
     if with_label and config.data.group_col:
         wanted.append(config.data.group_col)
     [*present] = table.columns
@@ -116,30 +102,35 @@ def _check_columns(config: Config, csv: str, table: pd.DataFrame, with_label: bo
                     f"{csv}:1")
             for column in missing
         )  # fmt: skip
+    doubled = [column for column in wanted if present.count(column) > 1]
+    if doubled:
+        raise DataError(Problem(f"two columns are named {column!r}. Rename one.", f"{csv}:1") for column in doubled)
     if table.empty:
         raise DataError([Problem("lists no case. Add a row for each case below the header.", csv)])
 
 
+def _columns(config: Config, with_label: bool) -> list[str]:
+    """List the columns that hold paths."""
+    return [*config.data.image_cols, *(config.data.label_cols if with_label else [])]
+
+
 def _check_cells(config: Config, csv: str, table: pd.DataFrame, with_label: bool) -> Iterator[Problem]:
     """Look for empty cells and missing files, column by column."""
-    for column in [*config.data.image_cols, *(config.data.label_cols if with_label else [])]:
+    columns = _columns(config, with_label)
+    group = [config.data.group_col] if with_label and config.data.group_col else []
+    for column in [*columns, *group]:
         cells = list(zip(table.index, table[column], strict=True))
         empty = [Problem(f"column {column!r} is empty.", f"{csv}:{row}") for row, cell in cells if not cell]
+        yield from shortened(empty, csv)
+        if column not in columns:
+            continue
         absent = [
-            Problem(f"column {column!r}: there is no file {config.data_path(cell)}.", f"{csv}:{row}")
+            Problem(f"column {column!r}: there is no file {path}.", f"{csv}:{row}")
             for row, cell in cells
-            if cell and not config.data_path(cell).is_file()
+            # `Path.is_file` raises for a folder that may not be entered and for a name that is too long.
+            if cell and not os.path.isfile(path := config.data_path(cell))
         ]
-        yield from _shortened(empty, csv)
-        yield from _shortened(absent, csv)
-
-
-def _shortened(problems: list[Problem], csv: str) -> list[Problem]:
-    """Keep the first few of many problems of one kind, and count the others."""
-    if len(problems) <= _MOST_ROWS:
-        return problems
-    rest = len(problems) - _MOST_ROWS
-    return [*problems[:_MOST_ROWS], Problem(f"... and the same in {rest} more rows.", csv)]
+        yield from shortened(absent, csv)
 
 
 def _cases(config: Config, csv: str, table: pd.DataFrame, with_label: bool) -> Iterator[Case]:
@@ -157,19 +148,28 @@ def _cases(config: Config, csv: str, table: pd.DataFrame, with_label: bool) -> I
 
 
 def _unique_names(paths: Iterable[str]) -> list[str]:
-    """Name each case after its file; where two files share a name, after the whole path, then by number."""
+    """Name each case after its file; where two files share a name, after the whole path, then by number.
+
+    Names that differ in case alone count as shared, because they would be one file on some systems.
+    """
     paths = [path.replace("\\", "/") for path in paths]
-    stems = [_stem(Path(path).name) for path in paths]
-    folded = [stem.casefold() for stem in stems]
+    stems = [_stem(path.rpartition("/")[2]) for path in paths]
+    folded = Counter(stem.casefold() for stem in stems)
     names = [
-        stem if folded.count(stem.casefold()) == 1 else _stem(path).strip("/.~").replace("/", "_")
+        stem if folded[stem.casefold()] == 1 else _stem(path).strip("/.~").replace("/", "_")
         for stem, path in zip(stems, paths, strict=True)
-    ] if len(set(folded)) < len(folded) else stems  # fmt: skip
-    seen: dict[str, int] = {}
+    ]
+    # A name that is a case's own must not be given to another as its numbered one.
+    taken = {name.casefold() for name in names}
+    seen: set[str] = set()
     unique = []
     for name in names:
-        seen[name] = seen.get(name, 0) + 1
-        unique.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
+        number, candidate = 1, name
+        while candidate.casefold() in (seen if number == 1 else seen | taken):
+            number += 1
+            candidate = f"{name}_{number}"
+        seen.add(candidate.casefold())
+        unique.append(candidate)
     return unique
 
 
@@ -195,4 +195,4 @@ def _shared(cases: dict[str, list[Case]]) -> Iterator[Problem]:
                 if other_split != split:
                     text = f"{what} {key} is in {other.csv}:{other.row} too. Leave it in one split."
                     found.append(Problem(text, f"{case.csv}:{case.row}"))
-        yield from _shortened(found, "data")
+        yield from shortened(found, "data")

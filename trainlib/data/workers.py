@@ -19,6 +19,7 @@ FEW_OPEN_FILES = 1024
 _FILES_PER_WORKER = 16
 _FILES_OF_A_RUN = 64
 _MOST_WORKERS = 8
+_CONTROL_GROUP = Path("/sys/fs/cgroup")
 
 
 def prepare_open_files() -> int:
@@ -69,18 +70,23 @@ def available_memory() -> int:
     """Return the bytes this process may still use, by the machine and by its control group."""
     available = int(psutil.virtual_memory().available)
     try:
-        limit = int(Path("/sys/fs/cgroup/memory.max").read_text())
-        used = int(Path("/sys/fs/cgroup/memory.current").read_text())
+        limit = int((_CONTROL_GROUP / "memory.max").read_text())
+        used = int((_CONTROL_GROUP / "memory.current").read_text())
+        counts = dict(line.split() for line in (_CONTROL_GROUP / "memory.stat").read_text().splitlines())
     except (OSError, ValueError):
         return available
-    return max(0, min(available, limit - used))
+    # Files that were read, such as those of the cache, stay in memory until it is needed for something else.
+    return max(0, min(available, limit - used + int(counts.get("inactive_file", 0))))
 
 
 def start_worker(worker_id: int) -> None:
-    """Let only the training process answer to Ctrl-C and SIGTERM; it ends its workers itself."""
+    """Let only the training process answer to Ctrl-C and SIGTERM, which a terminal or a queue sends to all.
+
+    A worker that SIGTERM killed would look like one that died for lack of memory; one that ends by itself does not.
+    """
     del worker_id
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
 
 
 def explain_worker_death(error: BaseException) -> str | None:

@@ -1,0 +1,220 @@
+from __future__ import annotations
+
+from typing import Any
+
+import monai.transforms as mt
+import pytest
+import torch
+from monai.data import MetaTensor
+
+from tests.build.helpers import config, resolved
+from trainlib.build.pipelines import build_pipeline, check_pipelines
+from trainlib.build.resolve import ComponentError
+
+BUILDABLE: list[tuple[str, dict[str, Any]]] = [
+    ("LoadImaged", {}),
+    ("EnsureChannelFirstd", {}),
+    ("Orientationd", {"axcodes": "RAS"}),
+    ("Spacingd", {"pixdim": [1, 1, 1]}),
+    ("Resized", {"spatial_size": [8, 8, 8]}),
+    ("Zoomd", {"zoom": 2}),
+    ("Rotated", {"angle": 0.1}),
+    ("Affined", {}),
+    ("GridDistortiond", {"num_cells": 2, "distort_steps": [[1, 1], [1, 1], [1, 1]]}),
+    ("ResampleToMatchd", {"key_dst": "image"}),
+    ("SpatialResampled", {}),
+    ("RandAffined", {}),
+    ("RandRotated", {}),
+    ("RandZoomd", {}),
+    ("Rand3DElasticd", {"sigma_range": [1, 2], "magnitude_range": [1, 2]}),
+    ("Rand2DElasticd", {"spacing": 3, "magnitude_range": [1, 2]}),
+    ("RandGridDistortiond", {}),
+    ("RandSmoothDeformd", {"spatial_size": [8, 8, 8], "rand_size": [3, 3, 3]}),
+    ("RandSmoothFieldAdjustContrastd", {"spatial_size": [8, 8, 8], "rand_size": [3, 3, 3]}),
+    ("RandSmoothFieldAdjustIntensityd", {"spatial_size": [8, 8, 8], "rand_size": [3, 3, 3]}),
+    ("RandSimulateLowResolutiond", {}),
+    ("SpatialPadd", {"spatial_size": [8, 8, 8]}),
+    ("BorderPadd", {"spatial_border": 2}),
+    ("DivisiblePadd", {"k": 4}),
+    ("ResizeWithPadOrCropd", {"spatial_size": [8, 8, 8]}),
+    ("CropForegroundd", {}),
+    ("RandCropByPosNegLabeld", {"spatial_size": [8, 8, 8]}),
+    ("RandCropByLabelClassesd", {"spatial_size": [8, 8, 8]}),
+    ("RandSpatialCropd", {"roi_size": [8, 8, 8]}),
+    ("RandFlipd", {}),
+    ("RandRotate90d", {}),
+    ("NormalizeIntensityd", {}),
+    ("ScaleIntensityRanged", {"a_min": 0, "a_max": 1}),
+    ("RandGaussianNoised", {}),
+    ("RandBiasFieldd", {}),
+    ("RandCoarseDropoutd", {"holes": 1, "spatial_size": 2}),
+    ("ClassesToIndicesd", {}),
+]
+
+
+@pytest.mark.parametrize(("name", "kwargs"), BUILDABLE, ids=[name for name, _ in BUILDABLE])
+def test_a_transform_is_built_from_the_keywords_that_follow_from_nothing(name: str, kwargs: dict[str, Any]) -> None:
+    made = config(transforms={"base": [], "train": [{name: kwargs}]})
+    assert check_pipelines(made) == []
+    [transform] = build_pipeline(made, "train").transforms
+    assert type(transform) is getattr(mt, name)
+
+
+def test_probability_label_and_classes_are_filled_in() -> None:
+    assert resolved("RandFlipd", prob=0.35).kwargs["prob"] == 0.35
+    assert resolved({"RandFlipd": {"prob": 1}}, prob=0.35).kwargs["prob"] == 1
+    assert "prob" not in resolved("NormalizeIntensityd").kwargs
+    crop = resolved({"RandCropByLabelClassesd": {"spatial_size": [8, 8, 8]}}).kwargs
+    assert (crop["label_key"], crop["num_classes"]) == ("label", 3)
+    assert resolved("CropForegroundd").kwargs["source_key"] == "image"
+    assert resolved({"CropForegroundd": {"source_key": "label"}}).kwargs["source_key"] == "label"
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "keys", "mode"),
+    [
+        ({}, ["image", "label"], ["bilinear", "nearest"]),
+        ({"mode": "bicubic"}, ["image", "label"], ["bicubic", "nearest"]),
+        ({"mode": 3}, ["image", "label"], [3, "nearest"]),
+        ({"mode": "nearest"}, ["image", "label"], ["nearest", "nearest"]),
+        ({"mode": ["bilinear", "nearest"]}, ["image", "label"], ["bilinear", "nearest"]),
+        ({"mode": ["bilinear", 0]}, ["image", "label"], ["bilinear", 0]),
+        ({"keys": "image"}, ["image"], ["bilinear"]),
+        ({"keys": "label"}, ["label"], ["nearest"]),
+        ({"keys": ["label", "image"]}, ["label", "image"], ["nearest", "bilinear"]),
+    ],
+)
+def test_a_label_is_never_interpolated_by_accident(kwargs: dict[str, Any], keys: list[str], mode: list[Any]) -> None:
+    filled = resolved({"Spacingd": {"pixdim": [1, 1, 1]} | kwargs})
+    assert filled.mistakes == []
+    assert (filled.kwargs["keys"], filled.kwargs["mode"]) == (keys, mode)
+
+
+@pytest.mark.parametrize("kwargs", [{}, {"mode": "reflect"}, {"mode": ["constant", "edge"]}])
+def test_the_mode_of_a_pad_is_left_alone(kwargs: dict[str, Any]) -> None:
+    filled = resolved({"SpatialPadd": {"spatial_size": [8, 8, 8]} | kwargs})
+    assert filled.mistakes == []
+    assert filled.kwargs.get("mode") == kwargs.get("mode")
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        (
+            {"RandGaussianNoised": {"keys": ["image", "label"]}},
+            ".RandGaussianNoised.keys: RandGaussianNoised would change the values of the label map. Leave `label` out.",
+        ),
+        (
+            {"NormalizeIntensityd": {"keys": "label"}},
+            ".NormalizeIntensityd.keys: NormalizeIntensityd would change the values of the label map.",
+        ),
+        (
+            {"RandZoomd": {"mode": ["area", "bilinear"]}},
+            ".RandZoomd.mode: 'bilinear' would interpolate between the classes of the label map. "
+            "Use nearest for `label`.",
+        ),
+        ({"RandAffined": {"mode": ["nearest", 3]}}, ".RandAffined.mode: 3 would interpolate between the classes"),
+        (
+            {"RandAffined": {"mode": ["bilinear"]}},
+            ".RandAffined.mode: expected one for each of image, label, found ['bilinear'].",
+        ),
+        (
+            {"RandSmoothDeformd": {"spatial_size": [8] * 3, "rand_size": [3] * 3, "grid_mode": ["bilinear"] * 2}},
+            ".RandSmoothDeformd.grid_mode: 'bilinear' would interpolate between the classes of the label map.",
+        ),
+        ({"RandFlipd": {"keys": ["img"]}}, ".RandFlipd.keys: expected image or label, found 'img'."),
+        ({"RandFlipd": {"keys": ["pred"]}}, ".RandFlipd.keys: expected image or label, found 'pred'."),
+        ({"RandFlipd": {"keys": 5}}, ".RandFlipd.keys: expected image or label, found 5."),
+        ({"RandFlipd": {"keys": None}}, ".RandFlipd.keys: expected image or label, found None."),
+        (
+            {"RandFlipd": {"keys": []}},
+            ".RandFlipd.keys: expected image or label, found nothing. Take RandFlipd out, or name one.",
+        ),
+        (
+            {"SpatialPadd": {"spatial_sise": [8, 8, 8]}},
+            ".SpatialPadd.spatial_sise is not a keyword of SpatialPadd. Did you mean spatial_size?",
+        ),
+        (
+            {"SpatialPadd": {"spatial_size": [8, 8, 8], "valeu": 1}},
+            ".SpatialPadd.valeu is not a keyword of SpatialPadd. Did you mean value?",
+        ),
+        ("SpatialPadd", ".SpatialPadd: SpatialPadd needs the keyword spatial_size."),
+        ({"SpatialPadd": {"spatial_size": [8], "method": "x"}}, ".SpatialPadd: SpatialPadd refuses these keywords:"),
+        (
+            "RandFlip",
+            ": RandFlip is not a known transform. It works on arrays; the one that works on cases is RandFlipd.",
+        ),
+        ("Lambdad", ".Lambdad: Lambdad needs the keyword func."),
+    ],
+)
+def test_a_wrong_transform_is_one_sentence(spec: Any, expected: str) -> None:
+    mistakes = check_pipelines(config(transforms={"base": [], "train": [spec]}))
+    assert mistakes[0][1].startswith(f"transforms.train[0]{expected}")
+    assert mistakes[0][0][:3] == ("transforms", "train", 0)
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ({"RandFlipd": {"keys": ["image"]}}, "transforms.post[0].RandFlipd.keys: expected pred, found 'image'."),
+        ({"GaussianSmoothd": {"sigma": 1}}, "transforms.post[0].GaussianSmoothd.keys: GaussianSmoothd would change the "
+         "values of the label map. Take GaussianSmoothd out."),
+        ({"Resized": {"spatial_size": [8, 8, 8], "mode": ["area"]}}, "transforms.post[0].Resized.mode: 'area' would "
+         "interpolate between the classes of the label map. Use nearest for `pred`."),
+    ],
+)  # fmt: skip
+def test_the_prediction_is_a_label_map_too(spec: Any, expected: str) -> None:
+    made = config(transforms={"base": [], "train": [], "post": [spec]})
+    assert [text for _, text in check_pipelines(made)] == [expected]
+
+
+def test_all_mistakes_of_all_pipelines_are_told_at_once() -> None:
+    made = config(
+        transforms={"base": ["LoadImage"], "train": ["RandFlipd", "SpatialPadd"], "post": [{"Resized": {"x": 1}}]}
+    )
+    keys = [key for key, _ in check_pipelines(made)]
+    assert keys == [
+        ("transforms", "base", 0, "LoadImage"),
+        ("transforms", "train", 1, "SpatialPadd"),
+        ("transforms", "post", 0, "Resized", "x"),
+        ("transforms", "post", 0, "Resized"),
+    ]
+
+
+def test_a_wrong_transform_cannot_be_built() -> None:
+    with pytest.raises(ComponentError, match="Did you mean RandFlipd"):
+        build_pipeline(config(transforms={"train": ["RandFlpd"]}), "train")
+
+
+def _case() -> dict[str, MetaTensor]:
+    label = torch.zeros(1, 8, 8, 8)
+    label[:, 2:6, 2:6, 2:6] = 2
+    return {"image": MetaTensor(torch.rand(2, 8, 8, 8)), "label": MetaTensor(label)}
+
+
+def test_labels_keep_their_values_through_everything_that_is_filled_in() -> None:
+    train = [
+        {"RandAffined": {"rotate_range": [0.5, 0.5, 0.5], "prob": 1}},
+        {"RandZoomd": {"prob": 1, "min_zoom": 0.7, "max_zoom": 1.3}},
+        {"RandSmoothDeformd": {"spatial_size": [8, 8, 8], "rand_size": [3, 3, 3], "prob": 1}},
+        {"RandGridDistortiond": {"prob": 1}},
+        {"RandGaussianNoised": {"prob": 1}},
+        {"Resized": {"spatial_size": [11, 11, 11]}},
+    ]
+    before = _case()
+    after = build_pipeline(config(transforms={"train": train}), "train").set_random_state(0)(before)
+    assert set(after["label"].unique().tolist()) == {0.0, 2.0}
+    assert after["image"].shape == (2, 11, 11, 11)
+
+
+def test_without_a_label_transforms_are_applied_to_the_image_alone() -> None:
+    base = [
+        {"Resized": {"spatial_size": [4, 4, 4]}},
+        {"SpatialPadd": {"spatial_size": [6, 6, 6], "mode": ["constant", "edge"]}},
+        {"LabelToMaskd": {"select_labels": [1]}},
+        {"CropForegroundd": {"source_key": "label"}},
+        {"MaskIntensityd": {"mask_key": "label"}},
+    ]
+    pipeline = build_pipeline(config(transforms={"base": base}), "base", with_label=False)
+    assert [type(transform) for transform in pipeline.transforms] == [mt.Resized, mt.SpatialPadd]
+    assert pipeline({"image": _case()["image"]})["image"].shape == (2, 6, 6, 6)

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from trainlib.checkpoints import compare, read_checkpoint
+from trainlib.config.schema import Config
+from trainlib.errors import CheckpointError
+
+PATH = Path("/runs/heart/checkpoints/last.ckpt")
+
+
+def config(data: dict[str, Any] | None = None, **sections: Any) -> Config:
+    required = {"train_csv": "a", "valid_csv": "b", "classes": ["background", "heart"]}
+    return Config.model_validate({"data": required | (data or {}), **sections})
+
+
+def checkpoint_of(made: Config) -> dict[str, Any]:
+    return {"trainlib": {"config": made.model_dump(mode="json")}}
+
+
+def test_a_checkpoint_is_read(tmp_path: Path) -> None:
+    torch.save({"trainlib": {"version": "1"}, "state_dict": {"w": torch.ones(3)}}, tmp_path / "a.ckpt")
+    assert read_checkpoint(tmp_path / "a.ckpt")["state_dict"]["w"].tolist() == [1, 1, 1]
+
+
+class Dangerous:
+    def __reduce__(self) -> Any:
+        return (pytest.fail, ("executed",))
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ({"state_dict": {}}, "was not written by trainlib."),
+        ([1, 2], "was not written by trainlib."),
+        (b"", "cannot be read as a checkpoint; it is damaged or of another kind ("),
+        (b"no checkpoint at all", "cannot be read as a checkpoint; it is damaged or of another kind ("),
+        (b"PK\x03\x04 cut off", "cannot be read as a checkpoint; it is damaged or of another kind ("),
+        ({"trainlib": Dangerous()}, "cannot be read as a checkpoint; it is damaged or of another kind ("),
+    ],
+    ids=["foreign", "list", "empty", "text", "cut off", "dangerous"],
+)
+def test_a_file_that_is_no_checkpoint_is_one_sentence(tmp_path: Path, content: Any, expected: str) -> None:
+    path = tmp_path / "a.ckpt"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        torch.save(content, path)
+    with pytest.raises(CheckpointError) as caught:
+        read_checkpoint(path)
+    assert str(caught.value).startswith(f"--ckpt_path: {path} {expected}")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["no.ckpt", "."])
+def test_a_checkpoint_that_is_missing_is_an_error(tmp_path: Path, name: str) -> None:
+    with pytest.raises(CheckpointError, match=r"^--ckpt_path: there is no checkpoint "):
+        read_checkpoint(tmp_path / name)
+
+
+def test_an_equal_config_has_nothing_to_tell(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "trainlib.checkpoints")
+    compare(checkpoint_of(config()), config(), PATH)
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize(
+    ("sections", "key"),
+    [
+        ({"model": {"UNet": {"channels": [4, 8], "strides": [2]}}}, "model.UNet.channels"),
+        ({"model": "SegResNet"}, "model"),
+        ({"data": {"classes": ["background", "heart", "liver"]}}, "data.classes"),
+        ({"data": {"classes": ["heart", "background"]}}, "data.classes"),
+        ({"data": {"spatial_dims": 2}}, "data.spatial_dims"),
+        ({"data": {"image_cols": ["t1", "t2"]}}, "data.image_cols"),
+        ({"patch": {"model": "/m.py"}}, "patch.model"),
+    ],
+)
+def test_a_difference_that_the_weights_depend_on_is_refused_with_its_key(sections: dict[str, Any], key: str) -> None:
+    with pytest.raises(CheckpointError) as caught:
+        compare(checkpoint_of(config()), config(**sections), PATH)
+    texts = [problem.text for problem in caught.value.problems]
+    assert any(text.startswith(f"{key} is ") for text in texts)
+    assert all(text.endswith("Weights cannot be carried over.") and str(PATH) in text for text in texts)
+
+
+@pytest.mark.parametrize(
+    ("sections", "message"),
+    [
+        ({"optimizer": {"AdamW": {"lr": 0.5}}}, "optimizer.AdamW.lr: now 0.5, in the checkpoint 0.002."),
+        ({"trainer": {"max_epochs": 7}}, "trainer.max_epochs: now 7, in the checkpoint 100."),
+        ({"data": {"batch_size": 9}}, "data.batch_size: now 9, in the checkpoint 2."),
+        ({"early_stopping": {"patience": 3}}, "early_stopping.patience: now 3, in the checkpoint not set."),
+        ({"scheduler": None}, "scheduler: now not set, in the checkpoint 'OneCycleLR'."),
+    ],
+)
+def test_other_differences_are_told(sections: dict[str, Any], message: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "trainlib.checkpoints")
+    compare(checkpoint_of(config()), config(**sections), PATH)
+    assert message in caplog.messages
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {"run": {"name": "other", "root": "/elsewhere", "overwrite": True}},
+        {"data": {"cache": "none", "cache_dir": "/c", "num_workers": 3, "root": "/moved"}},
+    ],
+)
+def test_what_changes_no_figure_is_not_told(sections: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "trainlib.checkpoints")
+    compare(checkpoint_of(config()), config(**sections), PATH)
+    assert caplog.messages == []

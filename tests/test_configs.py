@@ -1,0 +1,62 @@
+"""Every config and every patch script of the repository works."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT
+from trainlib import fit, load_config
+from trainlib.data.phantom import make_dataset
+
+CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
+# What a config is laid over, where it is not complete by itself.
+BASES = {"patched.yaml": ["demo.yaml"]}
+
+
+def needed(config: Path) -> list[Path]:
+    """The files to be given with -c."""
+    return [config.with_name(name) for name in BASES.get(config.name, [])] + [config]
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.name)
+def test_a_config_runs_through_one_batch(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    merged = load_config(needed(config))
+    data = make_dataset(tmp_path / "data", spatial_dims=merged.data.spatial_dims, cases=(4, 1, 1))
+    overrides = [f"data.root={data}", f"run.root={tmp_path}", "trainer.max_epochs=1", "trainer.limit_train_batches=1"]
+    run = fit(load_config(needed(config), overrides))
+    assert run.metrics["train/loss"].notna().all()
+    assert len(run.cases["split"].unique()) == 2
+
+
+def test_every_patch_script_is_used_by_a_config() -> None:
+    used = {
+        Path(path).name for config in CONFIGS for path in yaml.safe_load(config.read_text()).get("patch", {}).values()
+    }
+    assert used == {path.name for path in (ROOT / "patches").glob("*.py")}
+
+
+def test_the_patches_take_the_place_of_the_components(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from trainlib.build.check import origins
+
+    monkeypatch.chdir(ROOT)
+    found = origins(load_config(needed(ROOT / "configs" / "patched.yaml")))
+    assert found["model"] == f"get_model from {ROOT / 'patches/model.py'}"
+    assert found["loss"] == f"get_loss from {ROOT / 'patches/loss.py'}"
+    assert found["optimizer"] == f"get_optimizer from {ROOT / 'patches/optimizer.py'}"
+    assert found["transforms.train[3]"] == f"RandDropSliced from {ROOT / 'patches/transforms.py'}"
+
+
+def test_the_readme_shows_a_config_that_runs(tmp_path: Path) -> None:
+    text = (ROOT / "README.md").read_text()
+    block = text.split("```yaml\n", 1)[1].split("```", 1)[0]
+    (tmp_path / "config.yaml").write_text(block)
+    data = make_dataset(tmp_path / "data", cases=(4, 1, 1))
+    overrides = [f"data.root={data}", f"run.root={tmp_path}", "trainer.max_epochs=1", "trainer.limit_train_batches=1"]
+    run = fit(load_config(tmp_path / "config.yaml", overrides))
+    assert run.metrics["train/loss"].notna().all()
+    shutil.rmtree(data)

@@ -1,0 +1,212 @@
+"""A run that dies at any moment continues from its last epoch and ends with the same bits."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from tests.test_run import without_times
+from trainlib import fit, load_config, load_run
+from trainlib.errors import CheckpointError, Interrupted
+from trainlib.run import Run
+
+WriteConfig = Callable[..., Path]
+Cli = Callable[..., subprocess.CompletedProcess[str]]
+
+# Sleeps in the training data, so that the test has time to strike in the middle of an epoch.
+SLOW = """
+import time
+class Sleepd:
+    def __init__(self): pass
+    def __call__(self, data):
+        time.sleep(0.15)
+        return data
+"""
+
+# Ends the training in its third epoch of six cases, the first time.
+STOP = """
+from trainlib.errors import Interrupted
+class Stopd:
+    calls = 0
+    def __init__(self): pass
+    def __call__(self, data):
+        Stopd.calls += 1
+        if Stopd.calls == 15:
+            raise Interrupted(15)
+        return data
+"""
+
+
+def start(config: Path, *arguments: str) -> subprocess.Popen[str]:
+    """Start `trainlib fit` in a session of its own, as a shell does."""
+    command = [sys.executable, "-m", "trainlib", "fit", "-c", str(config), *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+
+
+def wait_for_epochs(process: subprocess.Popen[str], run: Path, epochs: int) -> None:
+    """Wait until `metrics.csv` has so many rows."""
+    metrics = run / "logs" / "metrics.csv"
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        if metrics.is_file() and len(metrics.read_text().splitlines()) > epochs:
+            return
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+    raise AssertionError("the training did not get that far")
+
+
+def weights(run: Run) -> dict[str, torch.Tensor]:
+    """The weights of the last checkpoint."""
+    state: dict[str, torch.Tensor] = torch.load(run.folder.last, weights_only=True)["state_dict"]
+    return state
+
+
+@pytest.fixture
+def slow_config(write_config: WriteConfig, tmp_path: Path) -> Path:
+    """A training of 6 epochs of about a second."""
+    (tmp_path / "slow.py").write_text(SLOW)
+    config = load_config(write_config())
+    train = [component.model_dump() for component in config.transforms.train]
+    return write_config(
+        transforms={"train": [*train, "Sleepd"]},
+        patch={"transforms": str(tmp_path / "slow.py")},
+        trainer={"max_epochs": 6},
+    )
+
+
+def test_a_killed_run_ends_with_the_bits_of_an_uninterrupted_one(slow_config: Path, tmp_path: Path, cli: Cli) -> None:
+    straight = fit(load_config(slow_config, [f"run.root={tmp_path}/straight"]))
+    process = start(slow_config)
+    wait_for_epochs(process, tmp_path / "runs" / "tiny", 3)
+    time.sleep(0.4)  # into the next epoch
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert cli("fit", "-c", slow_config, "--ckpt_path", "last").returncode == 0
+    resumed = load_run(tmp_path / "runs" / "tiny")
+    assert not (tmp_path / "runs" / "tiny_2").exists()
+    theirs = weights(straight)
+    assert all(torch.equal(value, theirs[name]) for name, value in weights(resumed).items())
+    assert without_times(resumed) == without_times(straight)
+    assert resumed.folder.cases.read_bytes() == straight.folder.cases.read_bytes()
+    assert (resumed.folder.snapshot / "resumed" / "command.txt").is_file()
+    assert points(resumed) == [3 * epoch - 1 for epoch in range(1, 7)]
+
+
+def points(run: Run) -> list[int]:
+    """The steps at which TensorBoard shows the validation loss."""
+    events = EventAccumulator(str(run.folder.logs))
+    events.Reload()
+    return [event.step for event in events.Scalars("valid/loss")]
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_the_run_in_good_order(slow_config: Path, tmp_path: Path, number: int, status: int) -> None:
+    process = start(slow_config, "data.num_workers=2")
+    run = tmp_path / "runs" / "tiny"
+    wait_for_epochs(process, run, 2)
+    began = time.monotonic()
+    os.killpg(process.pid, number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == status
+    assert time.monotonic() - began < 10
+    assert "Traceback" not in errors
+    assert f"trainlib fit -c {slow_config} data.num_workers=2 --ckpt_path last" in errors
+    assert list(run.rglob(".writing-*")) == []
+    epochs = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["epoch"]
+    assert pd.read_csv(run / "logs" / "metrics.csv")["epoch"].max() in (epochs, epochs + 1)
+
+
+def test_resuming_a_run_that_has_no_checkpoint_yet_starts_it_in_its_folder(slow_config: Path, tmp_path: Path) -> None:
+    process = start(slow_config)
+    run = tmp_path / "runs" / "tiny"
+    deadline = time.monotonic() + 60
+    while not (run / "snapshot" / "command.txt").is_file() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert not (run / "checkpoints" / "last.ckpt").exists()
+    resumed = fit(load_config(slow_config, ["trainer.max_epochs=1"]), ckpt_path="last")
+    assert resumed.folder.path == run
+    assert len(resumed.metrics) == 1
+
+
+@pytest.mark.parametrize(
+    "scheduler",
+    [
+        "OneCycleLR",
+        {"StepLR": {"step_size": 1, "gamma": 0.5}},
+        "CosineAnnealingLR",
+        {"ReduceLROnPlateau": {"patience": 0}},
+    ],
+)
+def test_every_kind_of_schedule_continues_to_the_bit(
+    write_config: WriteConfig, tmp_path: Path, scheduler: object
+) -> None:
+    script = tmp_path / f"stop_{len(str(scheduler))}.py"
+    script.write_text(STOP)
+    train = [component.model_dump() for component in load_config(write_config()).transforms.train]
+    path = write_config(
+        scheduler=scheduler,
+        trainer={"max_epochs": 5},
+        transforms={"train": [*train, "Stopd"]},
+        patch={"transforms": str(script)},
+    )
+    with pytest.raises(Interrupted):
+        fit(load_config(path))
+    resumed = fit(load_config(path), ckpt_path="last")
+    straight = fit(load_config(path, ["run.name=straight"]))
+    theirs = weights(straight)
+    assert all(torch.equal(value, theirs[name]) for name, value in weights(resumed).items())
+    assert without_times(resumed) == without_times(straight)
+
+
+def test_a_longer_training_continues_as_if_it_had_been_planned(write_config: WriteConfig) -> None:
+    short = fit(load_config(write_config(trainer={"max_epochs": 2})))
+    longer = load_config(write_config(trainer={"max_epochs": 4}))
+    resumed = fit(longer, ckpt_path=short.folder.last)
+    planned = fit(longer)
+    assert resumed.folder.path == short.folder.path
+    assert resumed.metrics["train/lr"].tolist()[2:] == planned.metrics["train/lr"].tolist()[2:]
+
+
+def test_the_learning_rate_of_the_config_wins_over_the_checkpoint(write_config: WriteConfig) -> None:
+    first = fit(load_config(write_config(scheduler=None)))
+    config = load_config(write_config(scheduler=None, optimizer={"AdamW": {"lr": 5e-4}}, trainer={"max_epochs": 3}))
+    rates = fit(config, ckpt_path="last").metrics["train/lr"].tolist()
+    assert rates == pytest.approx([0.01, 0.01, 5e-4])
+    assert first.config.optimizer.kwargs == {"lr": 0.01}
+
+
+def test_another_kind_of_optimizer_starts_without_the_memory_of_the_old_one(write_config: WriteConfig) -> None:
+    fit(load_config(write_config()))
+    sgd = {"SGD": {"lr": 0.01, "momentum": 0.9}}
+    config = load_config(write_config(optimizer=sgd, scheduler=None, trainer={"max_epochs": 3}))
+    resumed = fit(config, ckpt_path="last")
+    [state] = torch.load(resumed.folder.last, weights_only=True)["optimizer_states"]
+    assert state["param_groups"][0]["momentum"] == 0.9
+    assert set(state["state"][0]) == {"momentum_buffer"}
+
+
+def test_another_network_is_refused_with_its_key(write_config: WriteConfig) -> None:
+    run = fit(load_config(write_config()))
+    config = load_config(write_config(model={"UNet": {"channels": [8, 16], "strides": [2]}}))
+    with pytest.raises(CheckpointError, match=r"model\.UNet\.channels is \[8, 16\]"):
+        fit(config, ckpt_path=run.folder.last)
+
+
+def test_a_truncated_checkpoint_is_told_in_a_sentence(write_config: WriteConfig) -> None:
+    run = fit(load_config(write_config(trainer={"max_epochs": 1})))
+    content = run.folder.last.read_bytes()
+    run.folder.last.write_bytes(content[: len(content) // 2])
+    with pytest.raises(CheckpointError, match=r"last\.ckpt cannot be read as a checkpoint"):
+        fit(run.config, ckpt_path="last")

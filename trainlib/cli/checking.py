@@ -1,0 +1,52 @@
+"""Read a config and tell everything that is wrong with it."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from trainlib.cli.output import silence_libraries, tell
+
+if TYPE_CHECKING:
+    from trainlib.config.load import Loaded
+    from trainlib.config.schema import Config
+
+
+def checked(
+    files: list[Path], overrides: list[str], command: str, *, csv: Path | None = None, print_config: bool = False
+) -> Config:
+    """Read a config and tell every mistake in it: at once what needs no library to see, then the components."""
+    from trainlib.config.load import dump_config, read_config
+    from trainlib.preflight import component_problems, quick_problems
+
+    loaded = read_config(files, overrides)
+    if csv is not None:
+        loaded = _with_csv(loaded, csv, overrides)
+    problems = loaded.problems + quick_problems(loaded, command)
+    tell(problems)
+    silence_libraries()
+    more = component_problems(loaded)
+    tell(more)
+    if problems or more or loaded.config is None:
+        count = len(problems) + len(more)
+        print(f"{count} {'mistake' if count == 1 else 'mistakes'}; nothing was started.", file=sys.stderr)
+        raise typer.Exit(2)
+    if print_config:
+        print(dump_config(loaded.config), end="")
+        raise typer.Exit
+    return loaded.config
+
+
+def _with_csv(loaded: Loaded, csv: Path, overrides: list[str]) -> Loaded:
+    """Let `predict` read another CSV, whose relative paths start from its own folder unless data.root is given."""
+    if loaded.config is None:
+        return loaded
+    update = {"predict_csv": str(csv.absolute())}
+    if not any(override.lstrip("-").startswith("data.root=") for override in overrides):
+        update["root"] = str(csv.absolute().parent)
+    data = loaded.config.data.model_copy(update=update)
+    return replace(loaded, config=loaded.config.model_copy(update={"data": data}))

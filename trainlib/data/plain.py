@@ -1,0 +1,38 @@
+"""Free values of MONAI's metadata, so that they can be stored safely and stacked quickly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any
+
+import numpy as np
+import torch
+from monai.data import MetaTensor
+
+
+def plain_tensor(tensor: Any) -> torch.Tensor:
+    """Return a tensor or array as a contiguous tensor without metadata."""
+    tensor = tensor.as_tensor() if isinstance(tensor, MetaTensor) else torch.as_tensor(tensor)
+    return tensor.contiguous()
+
+
+def plain(value: Any) -> Any:
+    """Reduce what a transform noted to tensors, numbers, texts and their containers, so that it is safe to load.
+
+    MONAI identifies the transform by its address in memory; the name ``none`` lets it match in another process.
+    """
+    if isinstance(value, Mapping):
+        items = {str(plain(key)): item for key, item in value.items()}
+        return {key: "none" if key == "id" else plain(item) for key, item in items.items()}
+    if isinstance(value, torch.Tensor):
+        return plain_tensor(value).clone()
+    if isinstance(value, np.ndarray):
+        return torch.as_tensor(value).clone()
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value if value is None or isinstance(value, str | int | float | bool) else str(value)

@@ -1,0 +1,72 @@
+"""Read a CSV file, however a spreadsheet saved it."""
+
+from __future__ import annotations
+
+from csv import Error as CSVError
+from csv import reader as csv_reader
+
+import pandas as pd
+
+from trainlib.config.schema import Config
+from trainlib.errors import DataError, Problem
+
+_MOST_ROWS = 5  # rows named for one kind of mistake; the rest is counted
+
+
+def read_table(config: Config, csv: str) -> pd.DataFrame:
+    """Read the rows that hold anything.
+
+    Args:
+        config: The config.
+        csv: The CSV file as the config names it.
+
+    Returns:
+        Texts without surrounding blanks; the index is the line in the file.
+
+    Raises:
+        DataError: There is no such file, it is empty, or it is no CSV.
+    """
+    path = config.data_path(csv)
+    try:
+        # pandas would take a surplus column for row names and shift the others.
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv_reader(file, strict=True, skipinitialspace=True)
+            lines = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
+    except FileNotFoundError:
+        raise DataError(f"{csv}: there is no such CSV file in data.root ({config.data.root}).") from None
+    except (OSError, UnicodeDecodeError, CSVError) as error:
+        raise DataError(f"{csv}: cannot be read as CSV: {' '.join(str(error).split())}.") from None
+    lines = [(row, cells) for row, cells in lines if any(cells)]
+    if not lines:
+        raise DataError(f"{csv}: the file is empty. Its first line must name the columns.")
+    (_, header), *rows = lines
+    if problems := _row_problems(csv, header, rows):
+        raise DataError(problems)
+    width = len(header)
+    return pd.DataFrame(
+        [(cells + [""] * width)[:width] for _, cells in rows],
+        columns=header,
+        index=[row for row, _ in rows],
+        dtype=str,
+    )
+
+
+def _row_problems(csv: str, header: list[str], rows: list[tuple[int, list[str]]]) -> list[Problem]:
+    """Find rows with more cells than the header."""
+    longer = [
+        Problem(
+            f"has {len(cells)} cells, but the header {len(header)}. Put a path that holds a comma in double quotes.",
+            f"{csv}:{row}",
+        )
+        for row, cells in rows
+        if any(cells[len(header) :])
+    ]
+    return shortened(longer, csv)
+
+
+def shortened(problems: list[Problem], csv: str) -> list[Problem]:
+    """Keep the first few of many problems of one kind, and count the others."""
+    if len(problems) <= _MOST_ROWS:
+        return problems
+    rest = len(problems) - _MOST_ROWS
+    return [*problems[:_MOST_ROWS], Problem(f"... and the same in {rest} more rows.", csv)]
