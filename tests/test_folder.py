@@ -119,7 +119,8 @@ def test_a_checkpoint_that_lies_elsewhere_belongs_to_no_run(root: Path) -> None:
 def test_the_newest_run_has_the_highest_number(root: Path) -> None:
     assert latest(config(root)) is None
     for name in ("heart", "heart_2", "heart_10", "heart_11_old", "heart_x", "heart2", "hearty_12", "heart_²"):
-        run_in(root / name)
+        run_in(root / name).joinpath("config.yaml").write_text("run: {name: heart}\n")
+    run_in(root / "heart_50").joinpath("config.yaml").write_text("run: {name: heart_50}\n")  # a run of its own
     (root / "heart_99").mkdir()  # no run: it has no config
     assert latest(config(root)) == RunFolder(root / "heart_10")
     assert latest(config(root, name="liver")) is None

@@ -6,6 +6,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 from trainlib.config.schema import Config
 from trainlib.errors import ConfigError
 
@@ -111,6 +113,15 @@ def folder_of(checkpoint: Path) -> RunFolder | None:
     return folder if checkpoint.absolute().parent == folder.checkpoints and folder.config.is_file() else None
 
 
+def _name_of(folder: RunFolder) -> str | None:
+    """Read the name that a run was given; `heart_2` may be the second run of `heart` or a run of its own."""
+    try:
+        name: str = yaml.safe_load(folder.config.read_text(encoding="utf-8"))["run"]["name"]
+    except (OSError, yaml.YAMLError, KeyError, TypeError):
+        return None
+    return name
+
+
 def latest(config: Config) -> RunFolder | None:
     """Find the newest run of the config's name, None where there is none yet."""
     root, name = Path(config.run.root), config.run.name
@@ -121,5 +132,5 @@ def latest(config: Config) -> RunFolder | None:
         rest = path.name.removeprefix(name)
         if path.name.startswith(name) and (not rest or (rest[0] == "_" and rest[1:].isdecimal())):
             numbered[int(rest[1:]) if rest else 1] = RunFolder(path)
-    runs = [folder for _, folder in sorted(numbered.items()) if folder.config.is_file()]
+    runs = [folder for _, folder in sorted(numbered.items()) if _name_of(folder) == name]
     return runs[-1] if runs else None

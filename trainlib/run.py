@@ -18,6 +18,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from trainlib.build.check import origins
+from trainlib.build.patches import describe
 from trainlib.callbacks import Record, build_callbacks
 from trainlib.checkpoints import compare, read_checkpoint
 from trainlib.config.load import load_config
@@ -249,9 +250,7 @@ def _trainer(config: Config, callbacks: list[Callback], logger: TensorBoardLogge
     try:
         return Trainer(**settings, callbacks=callbacks, logger=logger or False, enable_checkpointing=checkpointing)
     except Exception as error:  # whatever a value that it cannot use makes Lightning raise
-        raise ConfigError(
-            f"trainer: lightning.Trainer refuses these arguments: {str(error).splitlines()[0]}"
-        ) from error
+        raise ConfigError(f"trainer: lightning.Trainer refuses these arguments: {describe(error)}.") from error
 
 
 def _tensorboard(folder: RunFolder, checkpoint: Path | None) -> TensorBoardLogger:

@@ -96,6 +96,7 @@ def test_origins_tell_what_every_component_stands_for(tmp_path: Path) -> None:
         "loss": f"get_loss from {script}",
         "optimizer": "AdamW from torch.optim",
         "inferer": "SlidingWindowInferer from monai.inferers",
-        "transforms.base[0]": "LoadImaged from monai.transforms",
-        "transforms.train[0]": f"Ownd from {script}",
+        "transforms.base": "LoadImaged",
+        "transforms.train": f"Ownd from {script}",
+        "transforms.post": "none",
     }

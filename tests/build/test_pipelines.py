@@ -54,9 +54,11 @@ BUILDABLE: list[tuple[str, dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("name", "kwargs"), BUILDABLE, ids=[name for name, _ in BUILDABLE])
 def test_a_transform_is_built_from_the_keywords_that_follow_from_nothing(name: str, kwargs: dict[str, Any]) -> None:
-    made = config(transforms={"base": [], "train": [{name: kwargs}]})
+    # What is random belongs in one pipeline, and what needs the geometry of the file in the other.
+    section, other = ("train", "base") if issubclass(getattr(mt, name), mt.Randomizable) else ("base", "train")
+    made = config(transforms={section: [{name: kwargs}], other: []})
     assert check_pipelines(made) == []
-    [transform] = build_pipeline(made, "train").transforms
+    [transform] = build_pipeline(made, section).transforms
     assert type(transform) is getattr(mt, name)
 
 
@@ -85,7 +87,7 @@ def test_probability_label_and_classes_are_filled_in() -> None:
     ],
 )
 def test_a_label_is_never_interpolated_by_accident(kwargs: dict[str, Any], keys: list[str], mode: list[Any]) -> None:
-    filled = resolved({"Spacingd": {"pixdim": [1, 1, 1]} | kwargs})
+    filled = resolved({"Spacingd": {"pixdim": [1, 1, 1]} | kwargs}, "base")
     assert filled.mistakes == []
     assert (filled.kwargs["keys"], filled.kwargs["mode"]) == (keys, mode)
 
@@ -212,9 +214,32 @@ def test_without_a_label_transforms_are_applied_to_the_image_alone() -> None:
         {"Resized": {"spatial_size": [4, 4, 4]}},
         {"SpatialPadd": {"spatial_size": [6, 6, 6], "mode": ["constant", "edge"]}},
         {"LabelToMaskd": {"select_labels": [1]}},
-        {"CropForegroundd": {"source_key": "label"}},
-        {"MaskIntensityd": {"mask_key": "label"}},
     ]
     pipeline = build_pipeline(config(transforms={"base": base}), "base", with_label=False)
     assert [type(transform) for transform in pipeline.transforms] == [mt.Resized, mt.SpatialPadd]
     assert pipeline({"image": _case()["image"]})["image"].shape == (2, 6, 6, 6)
+
+
+@pytest.mark.parametrize(
+    ("section", "spec", "sentence"),
+    [
+        (
+            "base",
+            {"RandFlipd": {"spatial_axis": 0}},
+            r"base\[0\]\.RandFlipd: RandFlipd is random, .* to transforms\.train",
+        ),
+        (
+            "base",
+            {"CropForegroundd": {"source_key": "label"}},
+            r"\.source_key: CropForegroundd would look at the label",
+        ),
+        ("base", {"MaskIntensityd": {"mask_key": "label"}}, r"\.mask_key: MaskIntensityd would look at the label"),
+        ("train", {"Spacingd": {"pixdim": [1, 1, 1]}}, r"Spacingd needs the geometry .* Move it to transforms\.base"),
+        ("train", {"Orientationd": {"axcodes": "RAS"}}, r"Orientationd needs the geometry"),
+    ],
+)
+def test_a_transform_in_the_wrong_pipeline_is_told_with_the_right_one(
+    section: str, spec: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(ComponentError, match=sentence):
+        resolved(spec, section).construct()

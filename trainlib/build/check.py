@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from typing import Any
 
 from trainlib.build.components import Horizon, build_inferer, build_loss, build_model, build_optimizer, build_scheduler
 from trainlib.build.lookup import find
-from trainlib.build.patches import patched
+from trainlib.build.patches import describe, patched
 from trainlib.build.pipelines import SECTIONS, check_pipelines
 from trainlib.build.resolve import collect
 from trainlib.config.schema import Config
@@ -60,7 +61,7 @@ def _build_weightless(config: Config) -> Any:
 
 
 def check_trainer(config: Config) -> list[tuple[Key, str]]:
-    """Compare the section ``trainer`` with the signature of `lightning.Trainer`."""
+    """Compare the section ``trainer`` with the signature of `lightning.Trainer`, and try its values."""
     from lightning import Trainer
 
     known = [name for name in inspect.signature(Trainer).parameters if name != "self"]
@@ -72,7 +73,21 @@ def check_trainer(config: Config) -> list[tuple[Key, str]]:
         elif name not in known:
             hint = did_you_mean(str(name), set(known) - set(_OWN), "trainer.")
             mistakes.append((key, f"trainer.{name} is not an argument of lightning.Trainer.{hint}"))
-    return mistakes
+    return mistakes or _refused_values(config)
+
+
+def _refused_values(config: Config) -> list[tuple[Key, str]]:
+    """Make a Trainer of no use, to learn which values it refuses."""
+    from lightning import Trainer
+
+    logging.disable(logging.INFO)  # what it says of the machine is said again when it counts
+    try:
+        Trainer(**config.trainer, logger=False, enable_checkpointing=False)
+    except Exception as error:  # Lightning raises errors of many kinds
+        return [(("trainer",), f"trainer: lightning.Trainer refuses these arguments: {describe(error)}.")]
+    finally:
+        logging.disable(logging.NOTSET)
+    return []
 
 
 def origins(config: Config) -> dict[str, str]:
@@ -89,10 +104,11 @@ def origins(config: Config) -> dict[str, str]:
             note = f" ({script} defines no get_{kind})" if script else ""
             table[kind] = _origin(kind, component.name, config) + note
     for section in SECTIONS:
-        for i, component in enumerate(getattr(config.transforms, section)):
-            table[f"transforms.{section}[{i}]"] = _origin("transform", component.name, config)
+        components = getattr(config.transforms, section)
+        table[f"transforms.{section}"] = ", ".join(_origin("transform", c.name, config) for c in components) or "none"
     return table
 
 
 def _origin(kind: str, name: str, config: Config) -> str:
-    return f"{name} from {find(kind, name, config).origin}"
+    origin = find(kind, name, config).origin
+    return name if origin == "monai.transforms" else f"{name} from {origin}"

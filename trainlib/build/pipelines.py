@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from trainlib.build.guards import key_mistakes, place_mistakes
 from trainlib.build.resolve import Resolved, collect, resolve
-from trainlib.build.roles import (
-    IMAGE,
-    LABEL,
-    LABEL_MAPS,
-    PREDICTION,
-    changes_intensity,
-    interpolation_keyword,
-    keys_for,
-    modes_for,
-)
+from trainlib.build.roles import IMAGE, LABEL, interpolation_keyword, keys_for, modes_for
 from trainlib.config.component import Component
 from trainlib.config.schema import Config
 from trainlib.config.sources import Key, dotted
@@ -25,8 +16,6 @@ if TYPE_CHECKING:
 
 # Keywords that may hold one value for each key.
 _PER_KEY = ("mode", "grid_mode", "padding_mode", "align_corners", "dtype")
-# Keywords that name a key a transform looks at, without changing it.
-_LOOKED_AT = ("source_key", "label_key", "mask_key", "key_dst", "w_key")
 SECTIONS = ("base", "train", "post")
 """The pipelines of a config."""
 
@@ -76,7 +65,8 @@ def resolve_transform(config: Config, section: str, index: int, component: Compo
             # `grid_mode` defaults to nearest for the sake of labels, which get it anyway.
             default = "bilinear" if mode == "grid_mode" else keywords.default(mode)
             kwargs[mode] = modes_for(keys, kwargs.get(mode), default)
-        resolved.mistakes += _key_mistakes(resolved, section, keys)
+        resolved.mistakes += key_mistakes(resolved, section, keys)
+    resolved.mistakes += place_mistakes(resolved, section)
     return resolved
 
 
@@ -91,42 +81,9 @@ def _fill_keys(resolved: Resolved, keys: tuple[str, ...] | None) -> None:
         resolved.kwargs["keys"] = list(keys)
 
 
-def _key_mistakes(resolved: Resolved, section: str, keys: list[str]) -> Iterator[tuple[Key, str]]:
-    """Name the keys that no case has, and those of labels that the transform would damage."""
-    here, name = resolved.key, resolved.found.name
-    where = (*here, "keys")
-    allowed = [PREDICTION] if section == "post" else [IMAGE, LABEL]
-    if not keys:
-        yield where, f"{dotted(where)}: expected {' or '.join(allowed)}, found nothing. Take {name} out, or name one."
-    for key in keys:
-        if key not in allowed:
-            yield where, f"{dotted(where)}: expected {' or '.join(allowed)}, found {key!r}."
-    for key in LABEL_MAPS:
-        if key in keys and key in allowed:
-            if changes_intensity(resolved.found.target):
-                remedy = f"Take {name} out" if section == "post" else f"Leave `{key}` out"
-                yield where, f"{dotted(where)}: {name} would change the values of the label map. {remedy}."
-            yield from _mode_mistakes(resolved, keys, key)
-
-
-def _mode_mistakes(resolved: Resolved, keys: list[str], label: str) -> Iterator[tuple[Key, str]]:
-    """Refuse an interpolation that would invent classes between those of a label map."""
-    keyword = interpolation_keyword(resolved.found.target, resolved.keywords)
-    if keyword is None:
-        return
-    where, modes = (*resolved.key, keyword), resolved.kwargs[keyword]
-    if len(modes) != len(keys):
-        yield where, f"{dotted(where)}: expected one for each of {', '.join(keys)}, found {modes}."
-    elif (mode := modes[keys.index(label)]) not in ("nearest", "nearest-exact", 0):
-        text = f"{mode!r} would interpolate between the classes of the label map. Use nearest for `{label}`."
-        yield where, f"{dotted(where)}: {text}"
-
-
 def _drop_label(resolved: Resolved) -> bool:
     """Take the label out of a transform's keys; return whether anything is left for it to do."""
     kwargs = resolved.kwargs
-    if any(kwargs.get(name) == LABEL for name in _LOOKED_AT):
-        return False
     if LABEL not in kwargs.get("keys", ()):
         return True
     kept = [i for i, key in enumerate(kwargs["keys"]) if key != LABEL]

@@ -79,6 +79,7 @@ def facts(config: Config) -> dict[str, Any]:
         "num_classes": config.out_channels,
         "img_size": config.roi_size,
         "input_image_size": config.roi_size,
+        "pretrained": False,  # weights would be downloaded, which is for the config to ask for
         "roi_size": config.roi_size,
     }
 

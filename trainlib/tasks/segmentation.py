@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
+from trainlib.build.patches import describe
 from trainlib.build.pipelines import build_pipeline
 from trainlib.build.resolve import ComponentError
 from trainlib.build.roles import PREDICTION
@@ -32,35 +34,38 @@ class SegmentationTask(BaseTask):
         self._rows: Rows = []
 
     def on_fit_start(self) -> None:
-        """Send one empty window through network and loss, so that a misfit is told before the first epoch.
+        """Send one empty window through network, inferer and loss, so that a misfit is told before the first epoch.
 
         Raises:
-            ComponentError: The network or the loss cannot handle the window, or the output has another shape.
+            ComponentError: One of them cannot handle the window, or the output has another shape than it must.
         """
         config = self.config
-        window = (1, config.in_channels, *config.roi_size)
+        window = torch.zeros(1, config.in_channels, *config.roi_size, device=self.device)
+        label = torch.zeros(1, 1, *config.roi_size, device=self.device, dtype=torch.uint8)
         expected = (1, config.out_channels, *config.roi_size)
         training = self.network.training
-        key = ("model", config.model.name)
         self.network.eval()
+        with torch.no_grad(), torch.random.fork_rng(), self.trainer.precision_plugin.forward_context():
+            logits = self._try("model", lambda: self(window))
+            if (shape := tuple(getattr(logits, "shape", ()))) != expected:
+                text = (
+                    f"model: for an input of shape {tuple(window.shape)} the output has shape {shape}, expected "
+                    f"{expected}: a channel for each of data.classes, and the size of the input. Networks that halve "
+                    "their input need a window (roi_size) that can be halved as often."
+                )
+                raise ComponentError([(("model",), text)])
+            self._try("inferer", lambda: self.inferer(window, self.network))
+            self._try("loss", lambda: self._loss(logits, label))
+        self.network.train(training)
+
+    def _try(self, section: str, call: Callable[[], torch.Tensor]) -> torch.Tensor:
+        """Call a component; what it raises becomes a sentence that names its section."""
         try:
-            with torch.no_grad(), torch.random.fork_rng(), self.trainer.precision_plugin.forward_context():
-                logits = self(torch.zeros(window, device=self.device))
-                shape = tuple(getattr(logits, "shape", ()))
-                if shape != expected:
-                    text = (
-                        f"model: for an input of shape {window} the output has shape {shape}, expected {expected}: "
-                        "a channel for each of data.classes, and the size of the input. Networks that halve their "
-                        "input need a window (roi_size) that can be halved as often."
-                    )
-                    raise ComponentError([(key, text)])
-                key = ("loss", config.loss.name)
-                self._loss(logits, torch.zeros(1, 1, *config.roi_size, device=self.device, dtype=torch.uint8))
-        except (RuntimeError, ValueError, TypeError, AssertionError, IndexError) as error:
-            first = str(error).strip().splitlines()[0]
-            raise ComponentError([(key, f"{'.'.join(key)}: fails on a window of shape {window}: {first}")]) from error
-        finally:
-            self.network.train(training)
+            return call()
+        except (RuntimeError, ValueError, TypeError, AssertionError, IndexError, ImportError) as error:
+            window = (1, self.config.in_channels, *self.config.roi_size)
+            text = f"{section}: fails on an image of shape {window}: {describe(error)}."
+            raise ComponentError([((section,), text)]) from error
 
     def _loss(self, logits: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
         """Call the loss; torch's cross entropy wants class indices without a channel axis."""
