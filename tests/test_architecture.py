@@ -25,6 +25,8 @@ ORDER = [
     "checkpoints",
     "signals",
     "preflight",
+    "results",
+    "trainer",
     "callbacks",
     "report",
     "run",

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import logging
+import pickle
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from trainlib.checkpoints import compare, read_checkpoint
+from trainlib.checkpoints import AtomicCheckpointIO, compare, read_checkpoint
 from trainlib.config.schema import Config
 from trainlib.errors import CheckpointError
 
@@ -109,10 +110,64 @@ def test_other_differences_are_told(sections: dict[str, Any], message: str, capl
     "sections",
     [
         {"run": {"name": "other", "root": "/elsewhere", "overwrite": True}},
-        {"data": {"cache": "none", "cache_dir": "/c", "num_workers": 3, "root": "/moved"}},
+        {"data": {"cache": "none", "cache_dir": "/c", "num_workers": 3}},
     ],
 )
 def test_what_changes_no_figure_is_not_told(sections: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "trainlib.checkpoints")
     compare(checkpoint_of(config()), config(**sections), PATH)
     assert caplog.messages == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ({"data": {"image_cols": "scan"}}, {"data": {"image_cols": "image"}}, ["data.image_cols: now ['image']"]),
+        ({"patch": {"model": "/here/m.py"}}, {"patch": {"model": "/there/m.py"}}, []),
+        ({}, {"data": {"root": "/moved"}}, ["data.root: now '/moved'"]),
+    ],
+)
+def test_what_the_weights_do_not_depend_on_is_no_obstacle(
+    before: dict[str, Any], after: dict[str, Any], told: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "trainlib.checkpoints")
+    compare(checkpoint_of(config(**before)), config(**after), PATH)
+    assert [message.split(",")[0] for message in caplog.messages] == told
+
+
+def test_a_checkpoint_is_written_beside_its_final_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    moves = []
+    replace = Path.replace
+
+    def watched(self: Path, target: Path) -> Path:
+        moves.append((self.parent, torch.load(self, weights_only=True)["epoch"], Path(target)))
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", watched)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "absent"))  # a folder for temporary files is not needed
+    path = tmp_path / "checkpoints" / "last.ckpt"
+    AtomicCheckpointIO().save_checkpoint({"epoch": 3}, path)
+    assert moves == [(path.parent, 3, path)]
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "last.ckpt"
+    AtomicCheckpointIO().save_checkpoint({"epoch": 1}, path)
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        AtomicCheckpointIO().save_checkpoint({"epoch": 2}, path)
+    assert torch.load(path, weights_only=True) == {"epoch": 1}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_loading_a_checkpoint_executes_nothing(tmp_path: Path) -> None:
+    torch.save({"trainlib": Dangerous()}, tmp_path / "a.ckpt")
+    with pytest.raises(pickle.UnpicklingError, match="Weights only load failed"):
+        AtomicCheckpointIO().load_checkpoint(tmp_path / "a.ckpt", weights_only=False)

@@ -20,6 +20,17 @@ def test_a_file_appears_when_it_is_complete(tmp_path: Path) -> None:
     assert list(target.parent.iterdir()) == [target]
 
 
+def test_the_content_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced = []
+
+    def fsync(file: int) -> None:
+        synced.append((os.fstat(file).st_size, (tmp_path / "a").exists()))
+
+    monkeypatch.setattr("os.fsync", fsync)
+    write_text(tmp_path / "a", "four")
+    assert synced == [(4, False)]
+
+
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_a_failed_write_leaves_what_was_there(tmp_path: Path, error: type[BaseException]) -> None:
     target = tmp_path / "table.csv"

@@ -115,6 +115,23 @@ def test_mistakes_in_components_are_told_beside_those_in_settings(tmp_path: Path
     ]
 
 
+def test_a_window_that_is_no_size_points_to_its_line(write_config: WriteConfig) -> None:
+    path = write_config(transforms={"train": [{"RandSpatialCropd": {"roi_size": [16, 16, -1]}}]})
+    line = path.read_text().splitlines().index("      roi_size:") + 1
+    assert [str(problem) for problem in component_problems(read_config(path))] == [
+        f"{path}:{line}: transforms.train[0].RandSpatialCropd.roi_size: expected 3 positive integers, "
+        "found [16, 16, -1]: the window must have one size."
+    ]
+
+
+def test_a_window_is_not_compared_with_the_stand_in_for_the_dimensions(write_config: WriteConfig) -> None:
+    loaded = read_config(
+        write_config(data={"spatial_dims": "2"}, transforms={"train": [{"RandSpatialCropd": {"roi_size": [16, 16]}}]})
+    )
+    assert [problem.text for problem in loaded.problems if "spatial_dims" not in problem.text] == []
+    assert component_problems(loaded) == []
+
+
 def test_a_config_that_cannot_be_read_has_no_further_problem(tmp_path: Path) -> None:
     loaded = read_config(tmp_path / "no.yaml")
     assert quick_problems(loaded) == []

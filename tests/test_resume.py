@@ -9,16 +9,20 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from tests.conftest import ROOT
 from tests.test_run import without_times
 from trainlib import fit, load_config, load_run
+from trainlib.checkpoints import AtomicCheckpointIO
 from trainlib.errors import CheckpointError, Interrupted
-from trainlib.run import Run
+from trainlib.folder import RunFolder
+from trainlib.results import Run
 
 WriteConfig = Callable[..., Path]
 Cli = Callable[..., subprocess.CompletedProcess[str]]
@@ -120,7 +124,7 @@ def test_a_signal_ends_the_run_in_good_order(slow_config: Path, tmp_path: Path, 
     assert process.returncode == status
     assert time.monotonic() - began < 10
     assert "Traceback" not in errors
-    assert f"trainlib fit -c {slow_config} data.num_workers=2 --ckpt_path last" in errors
+    assert f"trainlib fit -c {slow_config} data.num_workers=2 --ckpt_path {run / 'checkpoints/last.ckpt'}" in errors
     assert list(run.rglob(".writing-*")) == []
     epochs = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["epoch"]
     assert pd.read_csv(run / "logs" / "metrics.csv")["epoch"].max() in (epochs, epochs + 1)
@@ -146,6 +150,7 @@ def test_resuming_a_run_that_has_no_checkpoint_yet_starts_it_in_its_folder(slow_
         "OneCycleLR",
         {"StepLR": {"step_size": 1, "gamma": 0.5}},
         "CosineAnnealingLR",
+        {"WarmupCosineSchedule": {"warmup_steps": 3}},
         {"ReduceLROnPlateau": {"patience": 0}},
     ],
 )
@@ -195,6 +200,102 @@ def test_another_kind_of_optimizer_starts_without_the_memory_of_the_old_one(writ
     [state] = torch.load(resumed.folder.last, weights_only=True)["optimizer_states"]
     assert state["param_groups"][0]["momentum"] == 0.9
     assert set(state["state"][0]) == {"momentum_buffer"}
+
+
+ADAMW = {"optimizer": {"AdamW": {"lr": 0.01}}, "scheduler": "OneCycleLR"}
+SGD = {"optimizer": {"SGD": {"lr": 0.02}}, "scheduler": "OneCycleLR"}
+WARMUP = {"optimizer": {"AdamW": {"lr": 0.01}}, "scheduler": {"WarmupCosineSchedule": {"warmup_steps": 3}}}
+CONSTANT = {"optimizer": {"AdamW": {"lr": 0.01}}, "scheduler": None}
+SCRIPT = {"patch": {"optimizer": str(ROOT / "patches" / "optimizer.py")}, "scheduler": None}
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [(ADAMW, SCRIPT), (SCRIPT, ADAMW), (ADAMW, WARMUP), (WARMUP, CONSTANT), (CONSTANT, WARMUP), (WARMUP, SGD)],
+    ids=["two groups", "one group", "other schedule", "no schedule", "first schedule", "both"],
+)
+def test_another_kind_of_optimizer_or_schedule_goes_on_as_if_it_had_been_planned(
+    write_config: WriteConfig, before: dict[str, Any], now: dict[str, Any]
+) -> None:
+    short = fit(load_config(write_config(**before, data={"test_csv": None}, trainer={"max_epochs": 1})))
+    config = load_config(write_config(**now, data={"test_csv": None}, trainer={"max_epochs": 3}))
+    resumed = fit(config, ckpt_path=short.folder.last)
+    planned = fit(config)
+    assert resumed.metrics["train/lr"].tolist()[1:] == planned.metrics["train/lr"].tolist()[1:]
+    assert settings_of_groups(resumed) == settings_of_groups(planned)
+
+
+def settings_of_groups(run: Run) -> list[dict[str, Any]]:
+    """The settings of the optimizer's groups of parameters in the last checkpoint."""
+    [state] = torch.load(run.folder.last, weights_only=True)["optimizer_states"]
+    groups: list[dict[str, Any]] = state["param_groups"]
+    # what another schedule had written is not cleared, and nothing reads it
+    return [{name: group[name] for name in ("params", "lr", "weight_decay")} for group in groups]
+
+
+def test_a_run_that_stopped_early_trains_nothing_more(
+    write_config: WriteConfig, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frozen = {"optimizer": {"SGD": {"lr": 1e-12}}, "scheduler": None, "trainer": {"max_epochs": 6}}
+    config = load_config(write_config(early_stopping={"patience": 1}, **frozen))
+    caplog.set_level("INFO", logger="trainlib")
+
+    def die(*_: Any) -> None:
+        raise Interrupted(15)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("trainlib.run._evaluate", die)
+        with pytest.raises(Interrupted):
+            fit(config)
+    folder = RunFolder(Path(config.run.root) / config.run.name)
+    files = [folder.best, folder.last, folder.metrics]
+    before = [file.read_bytes() for file in files]
+    assert len(pd.read_csv(folder.metrics)) == 2
+    resumed = fit(config, ckpt_path="last")
+    assert [file.read_bytes() for file in files] == before
+    assert set(resumed.cases["split"]) == {"valid", "test"}
+    lines = [record.getMessage() for record in caplog.records if record.getMessage().startswith("Stopped early")]
+    assert lines == ["Stopped early: valid/dice has not improved for 1 validation."] * 2
+    longer = load_config(write_config(early_stopping={"patience": 2}, **frozen))
+    assert len(fit(longer, ckpt_path="last").metrics) == 3
+
+
+def test_a_moved_run_keeps_its_best_checkpoint(write_config: WriteConfig, tmp_path: Path) -> None:
+    fit(load_config(write_config()))
+    run = load_run((tmp_path / "runs").rename(tmp_path / "elsewhere") / "tiny")
+    state = torch.load(run.folder.last, weights_only=True)
+    best = next(value for key, value in state["callbacks"].items() if "'valid/dice'" in key)
+    best["best_model_score"] = best["kth_value"] = torch.tensor(2.0)  # better than any that is to come
+    best["best_k_models"] = dict.fromkeys(best["best_k_models"], torch.tensor(2.0))
+    torch.save(state, run.folder.last)
+    before = run.folder.best.read_bytes()
+    config = load_config(write_config(run={"root": str(tmp_path / "elsewhere")}, trainer={"max_epochs": 3}))
+    resumed = fit(config, ckpt_path="last")
+    assert len(resumed.metrics) == 3
+    assert resumed.folder.best.read_bytes() == before
+
+
+def test_checkpoints_are_written_through_trainlib(write_config: WriteConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved = []
+    save = AtomicCheckpointIO.save_checkpoint
+
+    def watched(self: AtomicCheckpointIO, checkpoint: dict[str, Any], path: str, storage_options: Any = None) -> None:
+        saved.append(Path(path).name)
+        save(self, checkpoint, path, storage_options)
+
+    monkeypatch.setattr(AtomicCheckpointIO, "save_checkpoint", watched)
+    fit(load_config(write_config(data={"test_csv": None}, trainer={"max_epochs": 1})))
+    assert saved == ["best.ckpt", "last.ckpt"]
+
+
+def test_the_class_weights_of_the_config_win_over_the_checkpoint(write_config: WriteConfig) -> None:
+    fit(load_config(write_config(loss={"DiceCELoss": {"weight": [1.0, 1.0, 1.0]}}, trainer={"max_epochs": 1})))
+    config = load_config(write_config(loss={"DiceCELoss": {"weight": [1.0, 5.0, 5.0]}}))
+    resumed = fit(config, ckpt_path="last")
+    state = torch.load(resumed.folder.last, weights_only=True)["state_dict"]
+    buffers = [value.tolist() for name, value in state.items() if name.startswith("loss.")]
+    assert buffers
+    assert all(value == [1.0, 5.0, 5.0] for value in buffers)
 
 
 def test_another_network_is_refused_with_its_key(write_config: WriteConfig) -> None:

@@ -19,7 +19,8 @@ from trainlib import test as score_test
 from trainlib.callbacks import Record
 from trainlib.data.phantom import CLASSES
 from trainlib.errors import CheckpointError, ConfigError, InputError
-from trainlib.run import Run
+from trainlib.folder import RunFolder
+from trainlib.results import Run
 
 WriteConfig = Callable[..., Path]
 
@@ -204,6 +205,57 @@ def test_a_network_that_does_not_fit_the_window_is_told_before_training(write_co
     with pytest.raises(InputError, match=r"model: for an input of shape \(1, 1, 15, 15, 15\) the output has shape"):
         fit(config)
     assert list(Path(config.run.root).glob("tiny*")) == []
+
+
+def test_a_label_stored_in_another_orientation_scores_the_same(finished: Run, phantom: Path, tmp_path: Path) -> None:
+    shutil.copytree(phantom, tmp_path / "data")
+    for path in (tmp_path / "data" / "labels").iterdir():
+        nib.save(nib.load(path).as_reoriented([[0, -1], [1, -1], [2, 1]]), path)
+    config = load_config(finished.folder.config, [f"data.root={tmp_path / 'data'}"])
+    metrics = score_test(config, finished.checkpoint)
+    expected = finished.cases.query("split == 'test'").groupby("class")["dice"].mean().mean()
+    assert metrics["test/dice"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_scores_of_other_cases_go_to_a_folder_of_their_own(finished: Run, phantom: Path) -> None:
+    before = finished.folder.cases.read_bytes()
+    score_test(load_config(finished.folder.config, ["data.test_csv=valid.csv"]), finished.checkpoint)
+    assert finished.folder.cases.read_bytes() == before
+    other = finished.folder.path / "test_valid"
+    assert (other / "cases.csv").is_file()
+    assert len(list((other / "predictions").glob("*.nii.gz"))) == 3
+
+
+def test_scoring_never_deletes_a_run(write_config: WriteConfig, tmp_path: Path) -> None:
+    run = fit(load_config(write_config()))
+    shutil.copy(run.folder.best, tmp_path / "elsewhere.ckpt")
+    config = load_config(write_config(run={"overwrite": True}))
+    score_test(config, tmp_path / "elsewhere.ckpt")
+    assert run.folder.best.is_file()
+    assert (tmp_path / "runs" / "tiny_2" / "cases.csv").is_file()
+
+
+def test_predictions_never_overwrite_the_images(finished: Run, phantom: Path, tmp_path: Path) -> None:
+    shutil.copytree(phantom, tmp_path / "data")
+    config = load_config(finished.folder.config, [f"data.root={tmp_path / 'data'}"])
+    with pytest.raises(ConfigError, match="would overwrite an image"):
+        predict(config, finished.checkpoint, out=tmp_path / "data" / "images", overwrite=True)
+
+
+def test_a_class_that_no_case_has_can_be_monitored(write_config: WriteConfig, phantom: Path, tmp_path: Path) -> None:
+    config = write_config(
+        data={"classes": [*CLASSES, "vessel"]},
+        checkpoint={"monitor": "valid/dice/vessel"},
+        model={"UNet": {"channels": [4, 8], "strides": [2]}},
+    )
+    assert "valid/dice/vessel" in fit(load_config(config)).metrics.columns
+
+
+def test_names_of_cases_and_classes_stay_texts(tmp_path: Path) -> None:
+    (tmp_path / "cases.csv").write_text("split,case,class,dice\ntest,001,NA,\n")
+    [row] = Run(RunFolder(tmp_path), None).cases.to_dict("records")
+    assert (row["case"], row["class"]) == ("001", "NA")
+    assert np.isnan(row["dice"])
 
 
 def without_times(run: Run) -> str:

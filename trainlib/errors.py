@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,13 @@ class Interrupted(BaseException):
 
     Args:
         signal_number: The signal that arrived, such as ``signal.SIGTERM``.
+
+    Attributes:
+        exit_status: What a shell reports for a process that the signal ended.
+        checkpoint: From where the training can be continued, if it got that far.
     """
 
     def __init__(self, signal_number: int) -> None:
         self.exit_status = 128 + signal_number
+        self.checkpoint: Path | None = None
         super().__init__(f"interrupted by signal {signal_number}")

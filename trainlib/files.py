@@ -13,6 +13,7 @@ from pathlib import Path
 def atomic_path(path: Path) -> Iterator[Path]:
     """Give a temporary name beside `path` that becomes `path` when the block ends without an error.
 
+    The content is on the disk before the name is, so that not even a loss of power leaves half a file.
     The temporary name keeps the suffixes of `path`, because some writers choose the format by them.
 
     Args:
@@ -27,6 +28,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     finally:

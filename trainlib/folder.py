@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,14 +124,10 @@ def _name_of(folder: RunFolder) -> str | None:
 
 
 def latest(config: Config) -> RunFolder | None:
-    """Find the newest run of the config's name, None where there is none yet."""
+    """Find the run of the config's name that was started or continued last, None where there is none yet."""
     root, name = Path(config.run.root), config.run.name
     if not root.is_dir():
         return None
-    numbered = {}
-    for path in root.iterdir():
-        rest = path.name.removeprefix(name)
-        if path.name.startswith(name) and (not rest or (rest[0] == "_" and rest[1:].isdecimal())):
-            numbered[int(rest[1:]) if rest else 1] = RunFolder(path)
-    runs = [folder for _, folder in sorted(numbered.items()) if _name_of(folder) == name]
-    return runs[-1] if runs else None
+    named = [path for path in root.iterdir() if re.fullmatch(rf"{re.escape(name)}(_[0-9]+)?", path.name)]
+    runs = [folder for folder in map(RunFolder, named) if _name_of(folder) == name]
+    return max(runs, key=lambda folder: folder.config.stat().st_mtime_ns, default=None)

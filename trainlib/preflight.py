@@ -11,9 +11,6 @@ from trainlib.config.sources import Key, dotted
 from trainlib.errors import Problem
 from trainlib.suggest import did_you_mean
 
-SPLITS = {"fit": ("train", "valid", "test"), "validate": ("valid",), "test": ("test",), "predict": ("predict",)}
-"""Command -> the splits that it reads."""
-
 
 def quick_problems(loaded: Loaded, command: str = "fit") -> list[Problem]:
     """Find what can be seen without importing torch: CSVs, files, patch scripts, settings that exclude each other.
@@ -22,7 +19,7 @@ def quick_problems(loaded: Loaded, command: str = "fit") -> list[Problem]:
         loaded: A config as it was read; its own problems are not repeated.
         command: ``fit``, ``validate``, ``test`` or ``predict``; what it does not read is not looked at.
     """
-    from trainlib.data.splits import check_splits
+    from trainlib.data.splits import SPLITS_OF, check_splits
 
     config = loaded.config
     if config is None:
@@ -32,7 +29,7 @@ def quick_problems(loaded: Loaded, command: str = "fit") -> list[Problem]:
     ]
     if any(_rests_on(loaded, ("data", name)) for name in ("root", "image_cols", "label_cols", "group_col")):
         return problems
-    splits = [split for split in SPLITS[command] if ("data", f"{split}_csv") not in loaded.wrong]
+    splits = [split for split in SPLITS_OF[command] if ("data", f"{split}_csv") not in loaded.wrong]
     absent = {split: key for split in splits if (key := _absent_csv(config, split)) is not None}
     for key in absent.values():
         path = config.data_path(getattr(config.data, key[1]))
@@ -49,7 +46,11 @@ def _absent_csv(config: Config, split: str) -> tuple[str, str] | None:
 
 def _rests_on(loaded: Loaded, key: Key) -> bool:
     """Tell whether what is found at `key` would rest on the stand-in for a setting that was reported already."""
-    sources = {key, ("data", "classes")} if key == ("checkpoint", "monitor") else {key}
+    sources: set[Key] = {key}
+    if key == ("checkpoint", "monitor"):
+        sources.add(("data", "classes"))
+    if key[-1] in ("roi_size", "spatial_size"):
+        sources.add(("data", "spatial_dims"))
     return any(wrong[: len(source)] == source[: len(wrong)] for source in sources for wrong in loaded.wrong)
 
 
@@ -90,4 +91,5 @@ def component_problems(loaded: Loaded) -> list[Problem]:
 
     if loaded.config is None:
         return []
-    return [Problem(text, loaded.sources.locate(key)) for key, text in check_components(loaded.config)]
+    mistakes = check_components(loaded.config)
+    return [Problem(text, loaded.sources.locate(key)) for key, text in mistakes if not _rests_on(loaded, key)]

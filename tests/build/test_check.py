@@ -49,10 +49,38 @@ def test_a_broken_patch_is_told_with_its_line(tmp_path: Path, kind: str) -> None
         )
 
 
+def test_the_patch_of_an_optimizer_is_tried_on_the_network(tmp_path: Path) -> None:
+    script = tmp_path / "mine.py"
+    script.write_text("def get_optimizer(config, parameters):\n    raise RuntimeError(f'{len(parameters) > 1}')\n")
+    [(key, text)] = check_components(config(**SMALL, patch={"optimizer": str(script)}))
+    assert (key, text) == (("optimizer",), f"{script}:2: get_optimizer failed: RuntimeError: True.")
+
+
+def test_the_patch_of_an_optimizer_may_look_at_the_weights(tmp_path: Path) -> None:
+    script = tmp_path / "mine.py"
+    script.write_text(
+        "import torch\n"
+        "def get_optimizer(config, parameters):\n"
+        "    return torch.optim.SGD([p for p in parameters if p.abs().max().item() >= 0], lr=1.0)\n"
+    )
+    assert check_components(config(**SMALL, scheduler="OneCycleLR", patch={"optimizer": str(script)})) == []
+
+
 def test_the_patch_of_an_optimizer_is_not_called_without_a_network(tmp_path: Path) -> None:
     script = tmp_path / "mine.py"
     script.write_text("def get_optimizer(config, parameters):\n    raise RuntimeError('called')\n")
-    assert check_components(config(**SMALL, patch={"optimizer": str(script)})) == []
+    [(key, _)] = check_components(config(model="UNett", patch={"optimizer": str(script)}))
+    assert key[0] == "model"
+
+
+def test_a_window_that_is_no_size_is_told_once() -> None:
+    crop = {"RandSpatialCropd": {"roi_size": [16, 16, -1]}}
+    [(key, text)] = check_components(config(**SMALL, transforms={"train": ["RandFlipd", crop]}))
+    assert key == ("transforms", "train", 1, "RandSpatialCropd", "roi_size")
+    assert text == (
+        "transforms.train[1].RandSpatialCropd.roi_size: expected 3 positive integers, found [16, 16, -1]: "
+        "the window must have one size."
+    )
 
 
 @pytest.mark.parametrize(
@@ -67,7 +95,7 @@ def test_the_patch_of_an_optimizer_is_not_called_without_a_network(tmp_path: Pat
         ("default_root_dir", "trainer.default_root_dir is set by trainlib. Use run.root and run.name."),
         ("enable_checkpointing", "trainer.enable_checkpointing is set by trainlib. Use the section checkpoint."),
         ("use_distributed_sampler",
-         "trainer.use_distributed_sampler is set by trainlib. Leave it out: the data module distributes the cases."),
+         "trainer.use_distributed_sampler is set by trainlib. Leave it out: a run is one process."),
         ("barebones", "trainer.barebones is set by trainlib. "
          "Leave it out: a run without checkpoints and logs cannot be resumed or reported."),
     ],

@@ -17,7 +17,7 @@ from trainlib.build.components import (
     build_scheduler,
 )
 from trainlib.build.resolve import ComponentError
-from trainlib.errors import InputError
+from trainlib.errors import InputError, PatchError
 
 HORIZON = Horizon(epochs=7, steps=70)
 SEGMENTING: list[tuple[str, dict[str, Any]]] = [
@@ -81,14 +81,15 @@ def test_a_classifying_network_takes_the_channels_and_gives_the_classes(
         ("drop_connect", "model.drop_connect: drop_connect needs the keyword inputs."),
         ({"get_efficientnet_image_size": {"model_name": "efficientnet-b0"}},
          "model.get_efficientnet_image_size returned int, expected a torch.nn.Module."),
-        ("builtins.dict", "model.builtins.dict returned dict, expected a torch.nn.Module."),
-        ("math.sqrt", "model.math.sqrt: math.sqrt"),
+        ("builtins.dict", "model: builtins.dict is not a known model: it does not derive from torch.nn.Module."),
+        ("math.sqrt", "model: math.sqrt is not a known model: it is a function of Python itself."),
     ],
 )  # fmt: skip
 def test_what_is_no_network_is_one_sentence(spec: Any, expected: str) -> None:
     with pytest.raises(InputError) as caught:
         build_model(config(model=spec))
     assert str(caught.value).startswith(expected)
+    assert not isinstance(caught.value, PatchError)
 
 
 def test_the_default_loss_takes_logits_and_a_label_map() -> None:

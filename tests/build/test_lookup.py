@@ -108,3 +108,37 @@ def test_other_spellings_of_a_class_are_accepted_but_not_suggested() -> None:
     names = names_of("transform")
     assert "RandFlipd" in names
     assert not {"RandFlipDict", "RandFlipD"} & names
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "reason"),
+    [
+        ("model", "os.getcwd", "it is a function of Python itself"),
+        ("model", "shutil.rmtree", "it is a function of Python itself"),
+        ("loss", "builtins.print", "it is a function of Python itself"),
+        ("model", "pathlib.Path", "it does not derive from torch.nn.Module"),
+        ("loss", "torch.optim.SGD", "it does not derive from torch.nn.Module"),
+        ("optimizer", "torch.nn.Linear", "it does not derive from torch.optim.Optimizer"),
+        ("scheduler", "torch.optim.SGD", "it does not derive from torch.optim.lr_scheduler.LRScheduler"),
+        ("transform", "monai.transforms.Flip", "it does not derive from monai.transforms.MapTransform"),
+        ("inferer", "torch.nn.Linear", "it does not derive from monai.inferers.Inferer"),
+    ],
+)
+def test_a_dotted_path_to_something_of_another_kind_is_refused_before_it_is_called(
+    kind: str, path: str, reason: str
+) -> None:
+    with pytest.raises(ConfigError, match=rf"^{path} is not a known {kind}: {reason}\.$"):
+        find(kind, path, config())
+
+
+@pytest.mark.parametrize(
+    ("kind", "path"),
+    [
+        ("model", "monai.networks.nets.resnet18"),
+        ("loss", "torch.nn.functional.cross_entropy"),
+        ("scheduler", "torch.optim.lr_scheduler.ReduceLROnPlateau"),
+        ("transform", "monai.transforms.RandFlipd"),
+    ],
+)
+def test_a_dotted_path_to_a_class_of_the_kind_or_a_function_is_found(kind: str, path: str) -> None:
+    assert find(kind, path, config()).name == path

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import monai.transforms as mt
@@ -81,8 +82,6 @@ def test_probability_label_and_classes_are_filled_in() -> None:
         ({"mode": "nearest"}, ["image", "label"], ["nearest", "nearest"]),
         ({"mode": ["bilinear", "nearest"]}, ["image", "label"], ["bilinear", "nearest"]),
         ({"mode": ["bilinear", 0]}, ["image", "label"], ["bilinear", 0]),
-        ({"keys": "image"}, ["image"], ["bilinear"]),
-        ({"keys": "label"}, ["label"], ["nearest"]),
         ({"keys": ["label", "image"]}, ["label", "image"], ["nearest", "bilinear"]),
     ],
 )
@@ -146,7 +145,8 @@ def test_the_mode_of_a_pad_is_left_alone(kwargs: dict[str, Any]) -> None:
             "RandFlip",
             ": RandFlip is not a known transform. It works on arrays; the one that works on cases is RandFlipd.",
         ),
-        ("Lambdad", ".Lambdad: Lambdad needs the keyword func."),
+        ({"Lambdad": {"keys": "image"}}, ".Lambdad: Lambdad needs the keyword func."),
+        ("Lambdad", ".Lambdad: say what it is applied to, `keys: [image]` or `keys: [image, label]`."),
     ],
 )
 def test_a_wrong_transform_is_one_sentence(spec: Any, expected: str) -> None:
@@ -243,3 +243,68 @@ def test_a_transform_in_the_wrong_pipeline_is_told_with_the_right_one(
 ) -> None:
     with pytest.raises(ComponentError, match=sentence):
         resolved(spec, section).construct()
+
+
+@pytest.mark.parametrize("name", ["RandFlipd", "RandRotate90d", "CropForegroundd", "Transposed", "Resized"])
+@pytest.mark.parametrize(("key", "other"), [("image", "label"), ("label", "image")])
+def test_voxels_of_one_of_image_and_label_alone_are_not_moved(name: str, key: str, other: str) -> None:
+    mistakes = [text for _, text in resolved({name: {"keys": [key]}}).mistakes]
+    assert (
+        f"transforms.train[0].{name}.keys: {name} would move the voxels of the {key} alone, and {other} and {key} "
+        "would part. Leave `keys` out, or name both."
+    ) in mistakes
+
+
+@pytest.mark.parametrize(
+    ("name", "kwargs"),
+    [
+        ("LoadImaged", {}),
+        ("EnsureChannelFirstd", {}),
+        ("EnsureTyped", {}),
+        ("CastToTyped", {}),
+        ("SqueezeDimd", {}),
+        ("NormalizeIntensityd", {}),
+        ("LambdaD", {"func": abs}),
+    ],
+)
+def test_what_moves_no_voxel_may_be_applied_to_the_image_alone(name: str, kwargs: dict[str, Any]) -> None:
+    assert resolved({name: kwargs | {"keys": ["image"]}}, "base").mistakes == []
+
+
+OWN = """
+from monai.transforms import Flipd, MapTransform
+
+class Own(MapTransform):
+    def __init__(self, keys=("image", "label"), allow_missing_keys=False):
+        super().__init__(keys, allow_missing_keys)
+    def __call__(self, data):
+        return data | {key: data[key] * 2 for key in self.keys}
+
+class Masked(Own):
+    def __init__(self, keys="mask"):
+        super().__init__(keys)
+"""
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> dict[str, str]:
+    """The patch section for a script whose transforms have keys by default."""
+    (tmp_path / "own.py").write_text(OWN)
+    return {"transforms": str(tmp_path / "own.py")}
+
+
+def test_keys_that_a_transform_has_by_default_lose_the_label_where_there_is_none(own: dict[str, str]) -> None:
+    made = config(transforms={"base": ["Own"]}, patch=own)
+    case = {"image": torch.ones(1, 2), "label": torch.ones(1, 2)}
+    assert float(build_pipeline(made, "base")(case)["label"].max()) == 2
+    alone = build_pipeline(made, "base", with_label=False)({"image": torch.ones(1, 2)})
+    assert float(alone["image"].max()) == 2
+
+
+def test_keys_that_a_transform_has_by_default_are_checked_like_others(own: dict[str, str]) -> None:
+    made = config(transforms={"base": ["Masked"], "train": [], "post": ["Own"]}, patch=own)
+    assert [text for _, text in check_pipelines(made)] == [
+        "transforms.base[0].Masked.keys: expected image or label, found 'mask'.",
+        "transforms.post[0].Own.keys: expected pred, found 'image'.",
+        "transforms.post[0].Own.keys: expected pred, found 'label'.",
+    ]

@@ -53,6 +53,14 @@ def test_a_second_one_leaves_the_first_alone(write_config: Callable[..., Path], 
     assert sorted(file.name for file in (tmp_path / "run" / "snapshot").glob("resumed*")) == ["resumed", "resumed_2"]
 
 
+def test_each_keeps_the_config_that_it_was_started_with(write_config: Callable[..., Path], tmp_path: Path) -> None:
+    for epochs in (2, 5):
+        take(write_config(trainer={"max_epochs": epochs}), tmp_path / "run")
+    kept = tmp_path / "run" / "snapshot"
+    assert load_config(kept / "config.yaml").trainer["max_epochs"] == 2
+    assert load_config(kept / "resumed" / "config.yaml").trainer["max_epochs"] == 5
+
+
 def test_it_keeps_commit_and_changes_of_a_git_repository(
     write_config: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,7 +13,8 @@ from monai.data import MetaTensor
 from scipy import ndimage
 
 from tests.data.helpers import LOAD, batches, make_cases, make_config, ready, save
-from trainlib.data.geometry import Geometry, suffix_of, write_label_map, write_probabilities
+from trainlib.data.geometry import Geometry
+from trainlib.data.writing import write_label_map
 
 ORIENT: dict[str, Any] = {"Orientationd": {"axcodes": "RAS"}}
 SPACE: dict[str, Any] = {"Spacingd": {"pixdim": [1.0, 1.0, 1.0]}}
@@ -114,9 +115,28 @@ def test_same_grid_of_image_and_label_changes_nothing(tmp_path: Path) -> None:
     [batch] = batches(ready(config, "test"), split="test")
     geometry = Geometry(config)
     values = geometry.to_image(torch.rand(3, *batch["image"].shape[2:]), batch, 0)
-    on_label = geometry.to_label(values, batch, 0)
-    assert not isinstance(on_label, MetaTensor)
-    assert torch.equal(on_label, values.as_tensor())
+    assert geometry.to_label(values, batch, 0) is None
+
+
+def test_label_stored_in_another_orientation_gets_the_values_in_its_order(tmp_path: Path) -> None:
+    label = blocks((20, 18, 20))  # of one shape in both orientations
+    config = setup(tmp_path, [ORIENT], label, stored("LPS"))
+    nib.save(nib.load(tmp_path / "l.nii.gz").as_reoriented([[0, -1], [1, -1], [2, 1]]), tmp_path / "l.nii.gz")
+    [batch] = batches(ready(config, "test"), split="test")
+    restored = MetaTensor(one_hot(torch.as_tensor(label)), affine=torch.as_tensor(stored("LPS")))
+    on_label = Geometry(config).to_label(restored, batch, 0)
+    assert on_label is not None
+    np.testing.assert_array_equal(on_label.argmax(dim=0).numpy(), label[::-1, ::-1])
+    np.testing.assert_array_equal(batch["original_label"][0, 0], label[::-1, ::-1])
+
+
+def test_what_undoes_the_transforms_stays_on_the_cpu(tmp_path: Path) -> None:
+    module = ready(setup(tmp_path, PIPELINES["space"], blocks(), stored("LPS")), "test")
+    [batch] = batches(module, split="test")
+    moved = module.transfer_batch_to_device(batch, torch.device("meta"), 0)
+    assert moved["image"].device.type == "meta"
+    values = torch.rand(3, *batch["image"].shape[2:])
+    assert Geometry(module.config).to_image(values, moved, 0).shape == (3, 24, 18, 14)
 
 
 def test_label_of_another_grid_gets_values_at_its_own_positions(tmp_path: Path) -> None:
@@ -129,7 +149,9 @@ def test_label_of_another_grid_gets_values_at_its_own_positions(tmp_path: Path) 
     values = np.random.default_rng(0).normal(size=(24, 18, 14)).astype(np.float32)
     values = ndimage.gaussian_filter(values, 2)
     restored = MetaTensor(torch.as_tensor(values)[None], affine=torch.as_tensor(stored("LPS")))
-    found = geometry.to_label(restored, batch, 0)[0].numpy()
+    on_label = geometry.to_label(restored, batch, 0)
+    assert on_label is not None
+    found = on_label[0].numpy()
     voxels = np.linalg.inv(stored("LPS")) @ other
     positions = nib.affines.apply_affine(voxels, np.moveaxis(np.indices((9, 11, 8)), 0, -1))
     expected = ndimage.map_coordinates(values, np.moveaxis(positions, -1, 0), order=1, mode="nearest")
@@ -164,112 +186,14 @@ def test_slice_comes_back_to_the_pixels_of_the_file(
     [batch] = batches(ready(config, "test"), split="test")
     geometry = Geometry(config)
     restored = geometry.to_image(one_hot(valid["label"][0, 0]), batch, 0)
-    found = geometry.to_label(restored, batch, 0).argmax(dim=0).numpy()
+    assert geometry.to_label(restored, batch, 0) is None
+    found = restored.argmax(dim=0).numpy()
     assert batch["original_label"].shape == (1, 1, 24, 18)
     np.testing.assert_array_equal(batch["original_label"][0, 0], label)
     inside = ndimage.maximum_filter(label, 3) == ndimage.minimum_filter(label, 3)
     np.testing.assert_array_equal(found[inside], label[inside])
     assert geometry.spacing(batch, 0) == pytest.approx([0.5, 0.8])
-    write_label_map(tmp_path / "p.nii.gz", restored.argmax(dim=0).numpy(), tmp_path / "i.nii.gz")
+    write_label_map(tmp_path / "p.nii.gz", found, tmp_path / "i.nii.gz", restored.affine.numpy())
     written = nib.load(tmp_path / "p.nii.gz")
     assert written.shape == shape
     np.testing.assert_allclose(written.affine, affine, atol=1e-6)
-
-
-def reference(path: Path, dtype: type = np.int16, kind: Any = nib.Nifti1Image) -> Any:
-    """Write an image with everything in its header that a label map must keep, or must not."""
-    image = kind(np.arange(5 * 4 * 3).reshape(5, 4, 3).astype(dtype), stored("SRA", (3.0, 0.7, 1.2)))
-    tilted = image.affine.copy()
-    tilted[:3, 3] += 0.25
-    image.set_sform(image.affine, code=4)
-    image.set_qform(tilted, code=1)
-    image.header.set_xyzt_units("mm", "sec")
-    image.header["descrip"] = b"a scan"
-    image.header["cal_max"] = 4000
-    image.header.set_slope_inter(0.5, -1024)
-    nib.save(image, path)
-    return nib.load(path)
-
-
-@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
-@pytest.mark.parametrize("kind", [nib.Nifti1Image, nib.Nifti2Image])
-def test_label_map_is_written_with_the_header_of_the_image(tmp_path: Path, suffix: str, kind: Any) -> None:
-    image = reference(tmp_path / f"i{suffix}", kind=kind)
-    label = np.random.default_rng(0).integers(0, 3, image.shape)
-    write_label_map(tmp_path / "sub" / f"p{suffix}", label, tmp_path / f"i{suffix}")
-    written = nib.load(tmp_path / "sub" / f"p{suffix}")
-    assert type(written) is kind
-    np.testing.assert_array_equal(written.affine, image.affine)
-    for form in ("sform", "qform"):
-        expected, code = getattr(image, f"get_{form}")(coded=True)
-        found = getattr(written, f"get_{form}")(coded=True)
-        np.testing.assert_allclose(found[0], expected)
-        assert found[1] == code
-    assert written.header.get_zooms() == image.header.get_zooms()
-    assert written.header.get_xyzt_units() == ("mm", "sec")
-    assert written.get_data_dtype() == np.uint8
-    assert written.header["cal_max"] == 0
-    # As stored, and as any reader scales it.
-    np.testing.assert_array_equal(written.dataobj.get_unscaled(), label)
-    np.testing.assert_array_equal(written.get_fdata(), label)
-
-
-@pytest.mark.parametrize(("highest", "dtype"), [(0, np.uint8), (255, np.uint8), (256, np.int16)])
-def test_label_map_has_the_smallest_integer_type_that_holds_it(tmp_path: Path, highest: int, dtype: type) -> None:
-    image = reference(tmp_path / "i.nii.gz", np.float32)
-    label = np.zeros(image.shape, dtype=np.int64)
-    label[1, 2, 0] = highest
-    write_label_map(tmp_path / "p.nii.gz", label, tmp_path / "i.nii.gz")
-    written = nib.load(tmp_path / "p.nii.gz")
-    assert written.get_data_dtype() == dtype
-    np.testing.assert_array_equal(np.asarray(written.dataobj), label)
-
-
-def test_probabilities_are_float32_with_the_classes_last(tmp_path: Path) -> None:
-    image = reference(tmp_path / "i.nii.gz")
-    values = np.random.default_rng(0).random((3, *image.shape))
-    write_probabilities(tmp_path / "p.nii.gz", values, tmp_path / "i.nii.gz")
-    written = nib.load(tmp_path / "p.nii.gz")
-    assert written.shape == (*image.shape, 3)
-    assert written.get_data_dtype() == np.float32
-    np.testing.assert_array_equal(written.affine, image.affine)
-    assert written.header.get_zooms()[:3] == image.header.get_zooms()
-    np.testing.assert_array_equal(written.get_fdata(), np.moveaxis(values, 0, -1).astype(np.float32))
-
-
-@pytest.mark.parametrize("shape", [(5, 4), (5, 4, 1)])
-def test_probabilities_of_a_slice_keep_its_axes(tmp_path: Path, shape: tuple[int, ...]) -> None:
-    affine = stored("LPS")
-    save(tmp_path / "i.nii.gz", np.zeros(shape, dtype=np.float32), affine)
-    values = np.random.default_rng(0).random((3, 5, 4)).astype(np.float32)
-    write_probabilities(tmp_path / "p.nii.gz", values, tmp_path / "i.nii.gz")
-    written = nib.load(tmp_path / "p.nii.gz")
-    assert written.shape == (*shape, 3)
-    np.testing.assert_array_equal(written.get_fdata().reshape(5, 4, 3), np.moveaxis(values, 0, -1))
-
-
-def test_axes_of_length_one_of_the_image_come_back(tmp_path: Path) -> None:
-    save(tmp_path / "i.nii.gz", np.zeros((5, 4, 3, 1), dtype=np.float32))
-    label = np.random.default_rng(0).integers(0, 3, (5, 4, 3))
-    write_label_map(tmp_path / "p.nii.gz", label, tmp_path / "i.nii.gz")
-    np.testing.assert_array_equal(np.asarray(nib.load(tmp_path / "p.nii.gz").dataobj), label[..., None])
-
-
-@pytest.mark.parametrize(
-    ("name", "suffix"),
-    [("a.nii.gz", ".nii.gz"), ("a.b.NII.GZ", ".nii.gz"), ("a.nii", ".nii"), ("a.png", ".nii.gz"), ("a", ".nii.gz")],
-)
-def test_prediction_has_the_suffix_of_its_image(name: str, suffix: str) -> None:
-    assert suffix_of(Path(name)) == suffix
-
-
-def test_failed_writing_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    reference(tmp_path / "i.nii.gz")
-
-    def full(*_: Any) -> None:
-        raise OSError("No space left on device")
-
-    monkeypatch.setattr(nib, "save", full)
-    with pytest.raises(OSError, match="No space left"):
-        write_label_map(tmp_path / "out" / "p.nii.gz", np.zeros((5, 4, 3)), tmp_path / "i.nii.gz")
-    assert list((tmp_path / "out").iterdir()) == []

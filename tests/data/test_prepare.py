@@ -194,22 +194,23 @@ def test_unreadable_file_is_named_with_the_row(root: Path, name: str, damage: st
 
 
 PATCH = """
-from monai.transforms import MapTransform, RandomizableTransform
+import numpy as np
+from monai.transforms import MapTransform
 
 class Faultyd(MapTransform):
     def __call__(self, data):
         raise ValueError("no contrast in the image")
 
-class Noised(MapTransform, RandomizableTransform):
+class Noised(MapTransform):
     def __call__(self, data):
-        return data | {key: data[key] + self.R.normal() for key in self.keys}
+        return data | {key: data[key] + np.random.normal() for key in self.keys}
 """
 
 
 def test_failing_patch_transform_is_named_with_file_and_line(root: Path) -> None:
     script = root / "faulty.py"
     script.write_text(PATCH)
-    with pytest.raises(DataError, match=r"Faultyd failed \(.*faulty\.py:6\): ValueError: no contrast in the image"):
+    with pytest.raises(DataError, match=r"Faultyd failed \(.*faulty\.py:7\): ValueError: no contrast in the image"):
         prepare(root, [*LOAD, {"Faultyd": {"keys": ["image"]}}], patch={"transforms": str(script)})
 
 

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import inspect
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trainlib.build.components import Horizon, build_inferer, build_loss, build_model, build_optimizer, build_scheduler
 from trainlib.build.lookup import find
 from trainlib.build.patches import describe, patched
 from trainlib.build.pipelines import SECTIONS, check_pipelines
 from trainlib.build.resolve import collect
+from trainlib.build.trainer import trainer_mistakes
 from trainlib.config.schema import Config
 from trainlib.config.sources import Key
+from trainlib.errors import InputError
 from trainlib.suggest import did_you_mean
+
+if TYPE_CHECKING:
+    import torch
 
 # Arguments of the Trainer that trainlib sets itself, and what to do instead.
 _OWN = {
@@ -21,7 +26,7 @@ _OWN = {
     "logger": "Leave it out: TensorBoard and metrics.csv are always written.",
     "default_root_dir": "Use run.root and run.name.",
     "enable_checkpointing": "Use the section checkpoint.",
-    "use_distributed_sampler": "Leave it out: the data module distributes the cases.",
+    "use_distributed_sampler": "Leave it out: a run is one process.",
     "barebones": "Leave it out: a run without checkpoints and logs cannot be resumed or reported.",
 }
 
@@ -38,15 +43,15 @@ def check_components(config: Config) -> list[tuple[Key, str]]:
     import torch
 
     mistakes: list[tuple[Key, str]] = []
-    collect(lambda: _build_weightless(config), mistakes, ("model",))
+    network = collect(lambda: _build_weightless(config), mistakes, ("model",))
     collect(lambda: build_loss(config), mistakes, ("loss",))
     collect(lambda: build_inferer(config), mistakes, ("inferer",))
-    parameter = torch.nn.Parameter(torch.zeros(1))
-    optimizer = torch.optim.SGD([parameter], lr=1.0)
-    if config.patch.optimizer is None:
-        optimizer = collect(lambda: build_optimizer(config, [parameter]), mistakes, ("optimizer",)) or optimizer
+    optimizer = collect(lambda: _try_optimizer(config, network), mistakes, ("optimizer",))
+    if optimizer is None:
+        optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
     collect(lambda: build_scheduler(config, optimizer, Horizon(10, 100)), mistakes, ("scheduler",))
-    return mistakes + check_pipelines(config) + check_trainer(config)
+    # Several components may rest on one and the same mistake, such as that of the window.
+    return list(dict.fromkeys(mistakes + check_pipelines(config) + check_trainer(config)))
 
 
 def _build_weightless(config: Config) -> Any:
@@ -58,6 +63,23 @@ def _build_weightless(config: Config) -> Any:
             return build_model(config)
     except Exception:
         return build_model(config)
+
+
+def _try_optimizer(config: Config, network: torch.nn.Module | None) -> torch.optim.Optimizer | None:
+    """Build the optimizer; one of a patch for the network's parameters, which it may sort by name or shape."""
+    import torch
+
+    if config.patch.optimizer is None:
+        return build_optimizer(config, [torch.nn.Parameter(torch.zeros(1))])
+    if network is None:
+        return None
+    try:
+        return build_optimizer(config, network.parameters())
+    except InputError:
+        if not any(parameter.is_meta for parameter in network.parameters()):
+            raise
+    # The function may only have asked for values, which a network without memory does not have.
+    return build_optimizer(config, build_model(config).parameters())
 
 
 def check_trainer(config: Config) -> list[tuple[Key, str]]:
@@ -73,6 +95,7 @@ def check_trainer(config: Config) -> list[tuple[Key, str]]:
         elif name not in known:
             hint = did_you_mean(str(name), set(known) - set(_OWN), "trainer.")
             mistakes.append((key, f"trainer.{name} is not an argument of lightning.Trainer.{hint}"))
+    mistakes += trainer_mistakes(config.trainer)
     return mistakes or _refused_values(config)
 
 

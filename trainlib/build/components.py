@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
+from trainlib.build.losses import finish_loss, loss_facts
 from trainlib.build.patches import call_patch
-from trainlib.build.resolve import facts, resolve
+from trainlib.build.resolve import ComponentError, facts, resolve
 from trainlib.config.component import Component
 from trainlib.config.schema import Config
-from trainlib.config.sources import dotted
+from trainlib.config.sources import Key, dotted
 from trainlib.errors import PatchError
 
 if TYPE_CHECKING:
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
 
 # Schedules that are stepped after every batch; all others after every epoch.
 _STEPPED_PER_BATCH = frozenset({"OneCycleLR", "CyclicLR", "WarmupCosineSchedule"})
-
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -46,20 +44,19 @@ def build_model(config: Config) -> torch.nn.Module:
 
     network = call_patch(config.patch.model, "get_model", config)
     if network is not None:
-        return _expect(network, nn.Module, f"{config.patch.model}: get_model")
+        return _expect(network, nn.Module, "a torch.nn.Module", f"{config.patch.model}: get_model")
     resolved = resolve("model", ("model",), config.model, config, facts(config))
-    return _expect(resolved.construct(), nn.Module, dotted(resolved.key))
+    return _expect(resolved.construct(), nn.Module, "a torch.nn.Module", resolved.key)
 
 
 def build_loss(config: Config) -> Callable[..., torch.Tensor]:
     """Build the loss of `config`: the patch's `get_loss(config)`, or the component under ``loss``."""
-    loss, source = call_patch(config.patch.loss, "get_loss", config), f"{config.patch.loss}: get_loss"
-    if loss is None:
-        resolved = resolve("loss", ("loss",), config.loss, config, {"spatial_dims": config.data.spatial_dims})
-        loss, source = resolved.construct(), dotted(resolved.key)
-    if not callable(loss):
-        raise PatchError(f"{source} returned {type(loss).__name__}, expected a callable.")
-    return loss
+    loss = call_patch(config.patch.loss, "get_loss", config)
+    if loss is not None:
+        return _expect(loss, Callable, "a callable", f"{config.patch.loss}: get_loss")
+    resolved = resolve("loss", ("loss",), config.loss, config, lambda keywords: loss_facts(keywords, config))
+    finish_loss(resolved, config)
+    return _expect(resolved.construct(), Callable, "a callable", resolved.key)
 
 
 def build_optimizer(config: Config, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
@@ -69,9 +66,9 @@ def build_optimizer(config: Config, parameters: Iterable[torch.nn.Parameter]) ->
     parameters = list(parameters)
     optimizer = call_patch(config.patch.optimizer, "get_optimizer", config, parameters)
     if optimizer is not None:
-        return _expect(optimizer, Optimizer, f"{config.patch.optimizer}: get_optimizer")
+        return _expect(optimizer, Optimizer, "a torch.optim.Optimizer", f"{config.patch.optimizer}: get_optimizer")
     resolved = resolve("optimizer", ("optimizer",), config.optimizer, config, {}, positional=1)
-    return _expect(resolved.construct(parameters), Optimizer, dotted(resolved.key))
+    return _expect(resolved.construct(parameters), Optimizer, "a torch.optim.Optimizer", resolved.key)
 
 
 def build_scheduler(config: Config, optimizer: torch.optim.Optimizer, horizon: Horizon) -> dict[str, Any] | None:
@@ -130,8 +127,11 @@ def build_inferer(config: Config) -> Any:
     return resolved.construct()
 
 
-def _expect(value: Any, kind: type[T], source: str) -> T:
-    if not isinstance(value, kind):
-        name = f"torch.{kind.__module__.split('.')[1]}.{kind.__name__}"
-        raise PatchError(f"{source} returned {type(value).__name__}, expected a {name}.")
-    return value
+def _expect(value: Any, kind: Any, described: str, source: str | Key) -> Any:
+    """Return `value`, or say that what a function of a patch (a string) or a component (its key) made is unfit."""
+    if isinstance(value, kind):
+        return value
+    text = f"returned {type(value).__name__}, expected {described}."
+    if isinstance(source, str):
+        raise PatchError(f"{source} {text}")
+    raise ComponentError([(source, f"{dotted(source)} {text}")])

@@ -6,7 +6,15 @@ import inspect
 from collections.abc import Iterator
 
 from trainlib.build.resolve import Resolved
-from trainlib.build.roles import IMAGE, LABEL, LABEL_MAPS, PREDICTION, changes_intensity, interpolation_keyword
+from trainlib.build.roles import (
+    IMAGE,
+    LABEL,
+    LABEL_MAPS,
+    PREDICTION,
+    changes_intensity,
+    interpolation_keyword,
+    moves_voxels,
+)
 from trainlib.config.sources import Key, dotted
 
 # Keywords that name a key a transform looks at, without changing it.
@@ -44,6 +52,10 @@ def key_mistakes(resolved: Resolved, section: str, keys: list[str]) -> Iterator[
     for key in keys:
         if key not in allowed:
             yield where, f"{dotted(where)}: expected {' or '.join(allowed)}, found {key!r}."
+    if section != "post" and len(keys) == 1 and keys[0] in allowed and moves_voxels(resolved.found.target):
+        other = LABEL if keys == [IMAGE] else IMAGE
+        text = f"{name} would move the voxels of the {keys[0]} alone, and {other} and {keys[0]} would part."
+        yield where, f"{dotted(where)}: {text} Leave `keys` out, or name both."
     for key in LABEL_MAPS:
         if key in keys and key in allowed:
             if changes_intensity(resolved.found.target):

@@ -37,6 +37,7 @@ class Keywords:
     """
 
     def __init__(self, target: Callable[..., Any]) -> None:
+        self.target = target
         self.parameters: dict[str, inspect.Parameter] = {}
         self.open = True
         self.required: list[str] = []

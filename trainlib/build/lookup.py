@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
@@ -87,7 +88,22 @@ def _import(kind: str, path: str) -> Found:
     if not callable(target):
         hint = did_you_mean(attribute, _public(module))
         raise ConfigError(f"{path} is not a known {kind}: {module_name} has no {attribute}.{hint}")
+    if reason := _unfit(kind, target):
+        raise ConfigError(f"{path} is not a known {kind}: {reason}.")
     return Found(path, target, module_name)
+
+
+def _unfit(kind: str, target: Any) -> str | None:
+    """Tell what keeps the target of a dotted path from being called: it might do anything, such as delete files.
+
+    What another function returns only calling it tells.
+    """
+    if inspect.isclass(target):
+        return None if issubclass(target, _base(kind)) else f"it does not derive from {_BASES[kind]}"
+    package = (getattr(target, "__module__", None) or "").partition(".")[0]
+    if inspect.isbuiltin(target) or (inspect.isfunction(target) and package in sys.stdlib_module_names):
+        return "it is a function of Python itself"
+    return None
 
 
 def _public(module: ModuleType) -> Iterator[str]:

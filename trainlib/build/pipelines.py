@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any
 
 from trainlib.build.guards import key_mistakes, place_mistakes
+from trainlib.build.keywords import Keywords
+from trainlib.build.post import post_mistakes
 from trainlib.build.resolve import Resolved, collect, resolve
 from trainlib.build.roles import IMAGE, LABEL, interpolation_keyword, keys_for, modes_for
 from trainlib.config.component import Component
 from trainlib.config.schema import Config
-from trainlib.config.sources import Key, dotted
+from trainlib.config.sources import Key
 
 if TYPE_CHECKING:
     from monai.transforms import Compose
@@ -47,17 +50,17 @@ def resolve_transform(config: Config, section: str, index: int, component: Compo
     Raises:
         ComponentError: There is no such transform, or it would damage a label map.
     """
-    key: Key = ("transforms", section, index)
-    known = {
-        "prob": config.transforms.prob,
-        "label_key": LABEL,
-        "source_key": IMAGE,
-        "num_classes": config.out_channels,
-    }
-    resolved = resolve("transform", key, component, config, known)
+
+    def known(keywords: Keywords) -> dict[str, Any]:
+        return {
+            "prob": config.transforms.prob,
+            "label_key": LABEL,
+            "source_key": IMAGE,
+            "num_classes": config.out_channels,
+        } | _default_keys(keywords, section)
+
+    resolved = resolve("transform", ("transforms", section, index), component, config, known)
     target, keywords, kwargs = resolved.found.target, resolved.keywords, resolved.kwargs
-    if "keys" in keywords.missing(kwargs):
-        _fill_keys(resolved, keys_for(target, section))
     if "keys" in kwargs:
         keys = list(kwargs["keys"]) if isinstance(kwargs["keys"], list | tuple) else [kwargs["keys"]]
         kwargs["keys"] = keys
@@ -70,15 +73,16 @@ def resolve_transform(config: Config, section: str, index: int, component: Compo
     return resolved
 
 
-def _fill_keys(resolved: Resolved, keys: tuple[str, ...] | None) -> None:
-    """Set `keys`, or say that the config has to."""
-    here = resolved.key
-    resolved.mistakes = [(key, text) for key, text in resolved.mistakes if not text.endswith("the keyword keys.")]
-    if keys is None:
-        text = f"{dotted(here)}: say what it is applied to, `keys: [image]` or `keys: [image, label]`."
-        resolved.mistakes.append((here, text))
-    else:
-        resolved.kwargs["keys"] = list(keys)
+def _default_keys(keywords: Keywords, section: str) -> dict[str, Any]:
+    """Tell the keys of a transform where the config does not: those of its signature, or those that suit its kind.
+
+    The signature's are written out too, so that they are checked like any others and the label can be taken out.
+    """
+    if "keys" not in keywords.parameters:
+        return {}
+    default = keywords.default("keys")
+    keys = keys_for(keywords.target, section) if default in (inspect.Parameter.empty, None) else default
+    return {} if keys is None else {"keys": list(keys) if isinstance(keys, tuple) else keys}
 
 
 def _drop_label(resolved: Resolved) -> bool:
@@ -95,13 +99,18 @@ def _drop_label(resolved: Resolved) -> bool:
 
 
 def check_pipelines(config: Config) -> list[tuple[Key, str]]:
-    """Build every transform once and collect all mistakes."""
+    """Build every transform once, try the post-processing, and collect all mistakes."""
     mistakes: list[tuple[Key, str]] = []
+    post: list[tuple[Resolved, Any]] = []
     for section in SECTIONS:
         for i, component in enumerate(getattr(config.transforms, section)):
 
-            def build(section: str = section, i: int = i, component: Component = component) -> Any:
-                return resolve_transform(config, section, i, component).construct()
+            def build(section: str = section, i: int = i, component: Component = component) -> tuple[Resolved, Any]:
+                resolved = resolve_transform(config, section, i, component)
+                return resolved, resolved.construct()
 
-            collect(build, mistakes, ("transforms", section, i))
-    return mistakes
+            built = collect(build, mistakes, ("transforms", section, i))
+            if section == "post" and built is not None:
+                post.append(built)
+    complete = len(post) == len(config.transforms.post)
+    return mistakes + (list(post_mistakes(config, post)) if complete else [])

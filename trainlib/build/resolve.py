@@ -12,7 +12,11 @@ from trainlib.build.patches import blame, describe
 from trainlib.config.component import Component
 from trainlib.config.schema import Config
 from trainlib.config.sources import Key, dotted
+from trainlib.config.window import window_mistakes
 from trainlib.errors import InputError, PatchError, Problem
+
+# What to say of keywords for which more help is at hand than that they are needed.
+_REMEDIES = {"keys": "say what it is applied to, `keys: [image]` or `keys: [image, label]`."}
 
 
 class ComponentError(InputError):
@@ -69,7 +73,13 @@ class Resolved:
 
 
 def facts(config: Config) -> dict[str, Any]:
-    """List what follows from the data, under the names that networks and inferers use for it."""
+    """List what follows from the data, under the names that networks and inferers use for it.
+
+    Raises:
+        ComponentError: The training window is no size.
+    """
+    if mistakes := list(window_mistakes(config)):
+        raise ComponentError(mistakes)
     return {
         "spatial_dims": config.data.spatial_dims,
         "dimensions": config.data.spatial_dims,
@@ -89,7 +99,7 @@ def resolve(
     key: Key,
     component: Component,
     config: Config,
-    known: Mapping[str, Any],
+    known: Mapping[str, Any] | Callable[[Keywords], Mapping[str, Any]],
     positional: int = 0,
 ) -> Resolved:
     """Look a component up, fill in what is known and compare its keywords with its signature.
@@ -99,7 +109,8 @@ def resolve(
         key: The section it stands in.
         component: Name and keywords from the config.
         config: The whole config.
-        known: Values for keywords that the config does not set; used where the signature has them.
+        known: Values for keywords that the config does not set; used where the signature has them. Or a function
+            that lists them for what the name turns out to stand for.
         positional: Number of leading parameters that are passed by position (an optimizer's parameters).
 
     Raises:
@@ -115,14 +126,16 @@ def resolve(
     here = (*key, component.name)
     keywords = Keywords(found.target)
     keywords.pass_by_position(positional)
-    kwargs = {name: value for name, value in known.items() if name in keywords.parameters} | component.kwargs
+    values = known(keywords) if callable(known) else known
+    kwargs = {name: value for name, value in values.items() if name in keywords.parameters} | component.kwargs
     mistakes: list[tuple[Key, str]] = [
         ((*here, name), f"{dotted((*here, name))} is not a keyword of {component.name}.{hint}")
         for name, hint in keywords.unknown(component.kwargs)
     ]
     if not mistakes or not keywords.open:
         mistakes += [
-            (here, f"{dotted(here)}: {component.name} needs the keyword {name}.") for name in keywords.missing(kwargs)
+            (here, f"{dotted(here)}: {_REMEDIES.get(name, f'{component.name} needs the keyword {name}.')}")
+            for name in keywords.missing(kwargs)
         ]
     return Resolved(here, found, keywords, kwargs, mistakes)
 

@@ -38,6 +38,11 @@ _KEYS_BY_MODULE = {
     "monai.transforms.croppad.dictionary": _BOTH,
     "monai.transforms.intensity.dictionary": (IMAGE,),
 }
+# Transforms for image and label that leave every voxel where it is.
+_STILL = frozenset(
+    {"LoadImaged", "EnsureChannelFirstd", "AsChannelLastd", "EnsureTyped", "ToTensord", "SqueezeDimd", "Identityd",
+     "DataStatsd", "SimulateDelayd"}
+)  # fmt: skip
 
 
 def keys_for(target: Callable[..., Any], section: str) -> tuple[str, ...] | None:
@@ -59,6 +64,11 @@ def keys_for(target: Callable[..., Any], section: str) -> tuple[str, ...] | None
 def changes_intensity(target: Callable[..., Any]) -> bool:
     """Tell whether a transform changes voxel values, which would destroy a label map."""
     return keys_for(target, "base") == (IMAGE,)
+
+
+def moves_voxels(target: Callable[..., Any]) -> bool:
+    """Tell whether a transform is known to move voxels, which image and label must share."""
+    return keys_for(target, "base") == _BOTH and target.__name__ not in _STILL
 
 
 def interpolation_keyword(target: Callable[..., Any], keywords: Keywords) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from lightning import Callback, LightningModule, Trainer
 
-from trainlib.data.geometry import suffix_of, write_label_map, write_probabilities
+from trainlib.data.writing import suffix_of, write_label_map, write_probabilities
 from trainlib.files import write_text
 
 
@@ -46,11 +46,12 @@ class PredictionWriter(Callback):
         for prediction in predictions:
             case = cases[prediction["index"]]
             name = case.name + suffix_of(case.images[0])
-            write_label_map(self.folder / name, prediction["label_map"], case.images[0])
+            image, affine = case.images[0], prediction["affine"]
+            write_label_map(self.folder / name, prediction["label_map"], image, affine)
             row = {"prediction": name}
             if "probabilities" in prediction:
-                row["probabilities"] = f"{case.name}_probabilities{suffix_of(case.images[0])}"
-                write_probabilities(self.folder / row["probabilities"], prediction["probabilities"], case.images[0])
+                row["probabilities"] = f"{case.name}_probabilities{suffix_of(image)}"
+                write_probabilities(self.folder / row["probabilities"], prediction["probabilities"], image, affine)
             self._rows[prediction["index"]] = row
 
     def _write_table(self, trainer: Trainer, split: str) -> None:

@@ -62,7 +62,8 @@ class Snapshot(Callback):
         target = self.folder.snapshot
         if target.exists():
             target = unique_folder(target / "resumed")
-        write_text(self.folder.config, dump_config(self.config))
+        for file in (self.folder.config, target / "config.yaml"):  # the first is replaced when the run is resumed
+            write_text(file, dump_config(self.config))
         self._copy_inputs(target)
         write_text(target / "requirements.txt", _requirements())
         write_text(target / "environment.json", json.dumps(_environment(), indent=2) + "\n")

@@ -46,7 +46,7 @@ def fit(
     from trainlib.run import fit as run_fit
 
     start_logging()
-    with told(lambda: _how_to_resume(files, overrides)):
+    with told(lambda checkpoint: _how_to_resume(files, overrides, checkpoint)):
         run = run_fit(ready, ckpt_path=ckpt_path, record=Record(("trainlib", *sys.argv[1:]), tuple(files)))
         show_results(run)
 
@@ -132,8 +132,8 @@ def _score(ctx: typer.Context, config: list[Path] | None, ckpt_path: str | None,
         show_metrics(metrics)
 
 
-def _how_to_resume(files: list[Path], overrides: list[str]) -> str:
+def _how_to_resume(files: list[Path], overrides: list[str], checkpoint: Path) -> str:
     import shlex
 
     words = ["trainlib", "fit", *(word for file in files for word in ("-c", str(file))), *overrides]
-    return f"Continue from the last finished epoch with:\n  {shlex.join([*words, '--ckpt_path', 'last'])}"
+    return f"Continue from the last finished epoch with:\n  {shlex.join([*words, '--ckpt_path', str(checkpoint)])}"

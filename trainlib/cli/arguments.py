@@ -34,7 +34,7 @@ def trained(
         folder = Path(rest[0])
         if not (folder / "config.yaml").is_file():
             refuse([Problem(f"{folder} is not a run folder: it has no config.yaml.")])
-        return [folder / "config.yaml"], overrides, ckpt_path or _best_of(folder)
+        return [folder / "config.yaml"], overrides, _checkpoint_of(folder, ckpt_path)
     if rest:
         refuse([Problem(f"{rest[-1]}: expected one run folder, or -c and settings such as data.batch_size=1.")])
     if not config:
@@ -44,11 +44,15 @@ def trained(
     return config, overrides, ckpt_path
 
 
-def _best_of(folder: Path) -> str | None:
-    paths = (folder / "checkpoints" / name for name in ("best.ckpt", "last.ckpt"))
+def _checkpoint_of(folder: Path, ckpt_path: str | None) -> str:
+    """Choose a checkpoint of a run: the best, or else the last; `best` and `last` mean those of this very run."""
+    if ckpt_path not in (None, "best", "last"):
+        return str(ckpt_path)
+    names = [ckpt_path] if ckpt_path else ["best", "last"]
+    paths = [folder / "checkpoints" / f"{name}.ckpt" for name in names]
     found = next((str(path) for path in paths if path.is_file()), None)
     if found is None:
-        refuse([Problem(f"{folder} has no checkpoint yet.")])
+        refuse([Problem(f"{folder} has no checkpoint {' or '.join(map(str, names))} yet.")])
     return found
 
 

@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NoReturn
 
 import typer
@@ -27,7 +28,7 @@ def refuse(problems: list[Problem]) -> NoReturn:
 
 
 @contextmanager
-def told(resume: Callable[[], str] | None = None) -> Iterator[None]:
+def told(resume: Callable[[Path], str] | None = None) -> Iterator[None]:
     """Turn errors that speak for themselves into a message and an exit status; others keep their traceback."""
     try:
         yield
@@ -35,7 +36,8 @@ def told(resume: Callable[[], str] | None = None) -> Iterator[None]:
         print(error, file=sys.stderr)
         raise typer.Exit(error.exit_status) from None
     except Interrupted as error:
-        print("Interrupted." + (f" {resume()}" if resume else ""), file=sys.stderr)
+        how = f" {resume(error.checkpoint)}" if resume and error.checkpoint else ""
+        print(f"Interrupted.{how}", file=sys.stderr)
         raise typer.Exit(error.exit_status) from None
 
 
@@ -55,10 +57,20 @@ def silence_libraries() -> None:
     warnings.filterwarnings("ignore", category=DeprecationWarning)
 
 
+class _LineHandler(logging.Handler):
+    """Prints lines above a progress bar, where there is one."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print the message as a line."""
+        from tqdm import tqdm
+
+        tqdm.write(self.format(record), file=sys.stdout)
+        sys.stdout.flush()
+
+
 def start_logging() -> None:
     """Show trainlib's messages as they are, and only the warnings of the libraries underneath."""
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler = _LineHandler()
     logger = logging.getLogger("trainlib")
     logger.handlers[:] = [handler]
     logger.setLevel(logging.INFO)

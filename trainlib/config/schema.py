@@ -20,6 +20,7 @@ from pydantic_core import PydanticCustomError
 
 from trainlib.config.component import Component
 from trainlib.config.defaults import BASE, TRAIN, with_pipelines
+from trainlib.config.window import window_size
 
 
 def _distinct(names: list[str]) -> list[str]:
@@ -223,13 +224,8 @@ class Config(Section):
 
     @property
     def roi_size(self) -> list[int]:
-        """Size in voxels of the window that the network sees: the last crop or pad of the training pipeline."""
-        for component in reversed(self.transforms.train):
-            if "crop" in component.name.lower() or "pad" in component.name.lower():
-                size = component.kwargs.get("roi_size", component.kwargs.get("spatial_size"))
-                if size is not None:
-                    return [size] * self.data.spatial_dims if isinstance(size, int) else list(size)
-        return [64] * self.data.spatial_dims
+        """Size in voxels of the window that the network sees: the last crop, pad or resize of the pipelines."""
+        return window_size(self)
 
     @property
     def monitor_mode(self) -> Literal["min", "max"]:

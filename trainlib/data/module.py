@@ -11,19 +11,18 @@ from lightning import LightningDataModule
 from torch.utils.data import DataLoader, Dataset
 
 from trainlib.build.pipelines import build_pipeline
+from trainlib.build.roles import IMAGE, LABEL
 from trainlib.config.schema import Config
 from trainlib.data.cache import NoCache, make_cache
 from trainlib.data.dataset import CaseFailure, EvaluationDataset, FillDataset, TrainDataset, collate
 from trainlib.data.prepare import Preparation
 from trainlib.data.sampling import EpochSampler
-from trainlib.data.splits import Case, read_split
+from trainlib.data.splits import SPLITS_OF, Case, read_split
 from trainlib.data.workers import choose_workers, prepare_open_files, start_worker
 from trainlib.errors import DataError, Problem
 
 log = logging.getLogger(__name__)
 
-_SPLITS = {"fit": ("train", "valid", "test"), "validate": ("valid",), "test": ("test",), "predict": ("predict",)}
-"""Stage -> the splits that it needs."""
 _MOST_FAILURES = 20  # cases named before the rest is only counted
 
 
@@ -54,7 +53,7 @@ class CSVDataModule(LightningDataModule):
             DataError: A CSV, a file or a label cannot be used; all of them are named.
         """
         stage = str(getattr(stage, "value", stage))  # Lightning passes an enumeration
-        splits = [split for split in _SPLITS[stage] if split not in self._datasets]
+        splits = [split for split in SPLITS_OF[stage] if split not in self._datasets]
         if not splits:
             return
         self._open_files = prepare_open_files()
@@ -143,6 +142,11 @@ class CSVDataModule(LightningDataModule):
     def predict_dataloader(self) -> DataLoader[Any]:
         """Return the cases to predict, one at a time."""
         return self._loader("predict")
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """Move image and label; what the base transforms noted is needed on the CPU."""
+        moved = {key: batch[key].to(device, non_blocking=True) for key in (IMAGE, LABEL) if key in batch}
+        return {**batch, **moved}
 
     def on_before_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
         """Raise here what went wrong while a worker made the batch.

@@ -15,6 +15,8 @@ from trainlib.data.table import read_table, shortened
 from trainlib.errors import DataError, Problem
 from trainlib.suggest import did_you_mean
 
+SPLITS_OF = {"fit": ("train", "valid", "test"), "validate": ("valid",), "test": ("test",), "predict": ("predict",)}
+"""Stage of Lightning, or command -> the splits that it reads."""
 SPLITS = ("train", "valid", "test", "predict")
 
 

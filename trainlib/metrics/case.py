@@ -88,16 +88,7 @@ def _check_label_maps(prediction: NDArray[np.integer[Any]], label: NDArray[np.in
 def _sizes(
     predicted: NDArray[np.bool_], labelled: NDArray[np.bool_], spacing: Sequence[float]
 ) -> dict[str, float | str]:
-    """Measure the volume, or in 2-D the area, of both masks.
-
-    Args:
-        predicted: Boolean mask of one class, 2-D or 3-D.
-        labelled: Boolean mask of the same shape.
-        spacing: Size of a voxel along each axis in mm.
-
-    Returns:
-        label_ml and prediction_ml in millilitres; for 2-D masks label_mm2 and prediction_mm2.
-    """
+    """Measure the volume of both masks in ml; in 2-D the area in mm2."""
     unit, per_unit = ("mm2", 1.0) if len(spacing) == 2 else ("ml", 1000.0)
     voxel = math.prod(float(step) for step in spacing)
     return {
@@ -107,15 +98,7 @@ def _sizes(
 
 
 def _outcome(predicted: NDArray[np.bool_], labelled: NDArray[np.bool_]) -> str:
-    """Name which of the two masks hold the structure.
-
-    Args:
-        predicted: Boolean mask of one class.
-        labelled: Boolean mask of the same shape.
-
-    Returns:
-        "found", "missed", "false_positive" or "absent".
-    """
+    """Name which of the two masks hold the structure."""
     if labelled.any():
         return "found" if predicted.any() else "missed"
     return "false_positive" if predicted.any() else "absent"

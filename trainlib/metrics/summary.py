@@ -35,15 +35,7 @@ def summarise(rows: Sequence[Mapping[str, float | str]], metrics: Sequence[str] 
 
 
 def _class_means(rows: Sequence[Mapping[str, float | str]], metric: str) -> dict[str, float]:
-    """Average one metric over the cases of each class.
-
-    Args:
-        rows: One row per case and class.
-        metric: Key of the rows to average.
-
-    Returns:
-        The mean of each class that has a value, in order of the classes' first appearance in the rows.
-    """
+    """Average one metric over the cases of each class that has a value, in order of the classes' first appearance."""
     values: dict[str, list[float]] = {str(row["class"]): [] for row in rows}
     for row in rows:
         value = float(row[metric])
@@ -53,12 +45,5 @@ def _class_means(rows: Sequence[Mapping[str, float | str]], metric: str) -> dict
 
 
 def _mean(values: Sequence[float]) -> float:
-    """Average values with a correctly rounded sum, so that neither their order nor their number adds error.
-
-    Args:
-        values: At least one value.
-
-    Returns:
-        The arithmetic mean.
-    """
+    """Average values with a correctly rounded sum, so that neither their order nor their number adds error."""
     return math.fsum(values) / len(values)

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import torch
 from lightning import LightningModule
+from lightning.pytorch.trainer.states import TrainerFn
 
 import trainlib
 from trainlib.build.components import (
@@ -19,7 +20,7 @@ from trainlib.build.components import (
 )
 from trainlib.config.schema import Config
 from trainlib.seeding import derive_seed, seed_all
-from trainlib.tasks.continuation import keep_settings, same_optimizer
+from trainlib.tasks.continuation import drop_other_kinds, keep_loss, keep_settings, kind_of
 
 Batch = Mapping[str, Any]
 
@@ -30,8 +31,8 @@ class Geometry(Protocol):
     def to_image(self, values: torch.Tensor, batch: Batch, item: int) -> Any:
         """Bring values to the grid of the image file."""
 
-    def to_label(self, values: Any, batch: Batch, item: int) -> torch.Tensor:
-        """Bring values from the grid of the image file to that of the label file."""
+    def to_label(self, values: Any, batch: Batch, item: int) -> torch.Tensor | None:
+        """Bring values from the grid of the image file to that of the label file; None where the two are one."""
 
     def spacing(self, batch: Batch, item: int) -> list[float]:
         """Return the voxel size of the label file in mm."""
@@ -107,19 +108,20 @@ class BaseTask(LightningModule):
         self.log("train/lr", self.trainer.optimizers[0].param_groups[0]["lr"])
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add the config, to tell on loading what has changed, and how long the training was to last."""
+        """Add what tells on loading whether something has changed: config, kind of optimizer, planned length."""
         checkpoint["trainlib"] = {
             "version": trainlib.__version__,
             "config": self.config.model_dump(mode="json"),
+            "optimizer": kind_of(self.trainer.optimizers[0]),
             "horizon": [self.horizon.epochs, self.horizon.steps],
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Note what the checkpoint was trained with; drop the memory of an optimizer of another kind."""
+        """Note what the checkpoint was trained with; keep the config's own loss, optimizer and schedule."""
         self._loaded = checkpoint.get("trainlib")
-        if self._loaded is not None and not same_optimizer(self._loaded["config"], self.config):
-            for state in checkpoint.get("optimizer_states", []):
-                state["state"] = {}
+        keep_loss(self, checkpoint)
+        if self._loaded is not None and self.trainer.state.fn == TrainerFn.FITTING:
+            drop_other_kinds(self, checkpoint)
 
     def on_train_start(self) -> None:
         """Let the config as it is now, not the checkpoint, decide learning rate and schedule."""

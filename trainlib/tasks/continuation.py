@@ -5,21 +5,44 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from trainlib.build.components import build_optimizer, build_scheduler
-from trainlib.config.schema import Config
 
 if TYPE_CHECKING:
+    from torch.optim import Optimizer
+
     from trainlib.tasks.base import BaseTask
 
 log = logging.getLogger(__name__)
 
 
-def same_optimizer(before: Mapping[str, Any], config: Config) -> bool:
-    """Tell whether the optimizer is of the kind that the checkpoint's config names."""
-    name = before["optimizer"] if isinstance(before["optimizer"], str) else next(iter(before["optimizer"]))
-    return name == config.optimizer.name and before["patch"]["optimizer"] == config.patch.optimizer
+def kind_of(optimizer: Optimizer) -> dict[str, Any]:
+    """Describe what an optimizer's state fits to: its class and the number of parameters in each group."""
+    return {"class": type(optimizer).__qualname__, "groups": [len(group["params"]) for group in optimizer.param_groups]}
+
+
+def drop_other_kinds(task: BaseTask, checkpoint: dict[str, Any]) -> None:
+    """Take out of a checkpoint the states that optimizer and schedule of the config cannot go on with.
+
+    Lightning restores the states that it finds, so that without them optimizer and schedule start as they were
+    built. `keep_settings` then takes the schedule forward.
+
+    Args:
+        task: The task, its network built.
+        checkpoint: The whole checkpoint; changed in place.
+    """
+    before, now = checkpoint["trainlib"], task.config
+    optimizer = build_optimizer(now, task.network.parameters())
+    other = before["optimizer"] != kind_of(optimizer)
+    if other:
+        checkpoint["optimizer_states"] = []
+        log.info("The optimizer is of another kind than in the checkpoint, and starts without its memory.")
+    if other or before["config"]["scheduler"] != now.model_dump(mode="json")["scheduler"]:
+        checkpoint["lr_schedulers"] = []
 
 
 def keep_settings(task: BaseTask, loaded: Mapping[str, Any]) -> None:
@@ -32,9 +55,10 @@ def keep_settings(task: BaseTask, loaded: Mapping[str, Any]) -> None:
         task: The task, its checkpoint restored.
         loaded: The entry ``trainlib`` of the checkpoint.
     """
-    now = task.config.model_dump(mode="json")
-    unchanged = all(loaded["config"][name] == now[name] for name in ("optimizer", "scheduler"))
-    if unchanged and loaded["horizon"] == [task.horizon.epochs, task.horizon.steps]:
+    if _settings(loaded["config"]) == _settings(task.config.model_dump(mode="json")) and (
+        loaded["optimizer"] == kind_of(task.trainer.optimizers[0])
+        and loaded["horizon"] == [task.horizon.epochs, task.horizon.steps]
+    ):
         return
     optimizer = build_optimizer(task.config, task.network.parameters())
     schedule = build_scheduler(task.config, optimizer, task.horizon)
@@ -49,6 +73,12 @@ def keep_settings(task: BaseTask, loaded: Mapping[str, Any]) -> None:
     log.info("Learning rate and schedule are those of the config, from step %d on.", task.global_step)
 
 
+def _settings(config: Mapping[str, Any]) -> list[Any]:
+    """List all that a config says on optimizer and schedule; a patch script may have moved with the project."""
+    script = config["patch"]["optimizer"]
+    return [config["optimizer"], config["scheduler"], script and Path(script).name]
+
+
 def _advance(scheduler: Any, steps: int) -> None:
     """Step a schedule without its optimizer; one that follows a metric starts anew."""
     from torch.optim.lr_scheduler import ReduceLROnPlateau
@@ -59,3 +89,10 @@ def _advance(scheduler: Any, steps: int) -> None:
         warnings.simplefilter("ignore")  # torch expects an optimizer step before each
         for _ in range(steps):
             scheduler.step()
+
+
+def keep_loss(task: BaseTask, checkpoint: dict[str, Any]) -> None:
+    """Put the buffers of the task's loss, such as class weights, in place of those in a checkpoint."""
+    weights = {name: value for name, value in checkpoint["state_dict"].items() if not name.startswith("loss.")}
+    own = task.loss.state_dict() if isinstance(task.loss, torch.nn.Module) else {}
+    checkpoint["state_dict"] = weights | {f"loss.{name}": value for name, value in own.items()}

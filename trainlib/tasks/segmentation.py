@@ -14,7 +14,7 @@ from trainlib.build.pipelines import build_pipeline
 from trainlib.build.resolve import ComponentError
 from trainlib.build.roles import PREDICTION
 from trainlib.metrics.case import score_case
-from trainlib.metrics.summary import summarise
+from trainlib.metrics.summary import METRICS, summarise
 from trainlib.tasks.base import BaseTask, Batch
 
 Rows = list[dict[str, Any]]
@@ -89,15 +89,19 @@ class SegmentationTask(BaseTask):
 
     def _score_preprocessed(self, logits: torch.Tensor, batch: Batch) -> Rows:
         """Score every case of a batch on the preprocessed grid."""
-        every = self.config.metrics.surface_every
-        alone = self.trainer.state.fn == "validate"
-        surface = alone or (every > 0 and (self.current_epoch + 1) % every == 0)
+        surface = self._with_surface()
         rows = []
         for i, scores in enumerate(logits):
             prediction = self._label_map(scores)
             label = batch["label"][i, 0].cpu().numpy()
             rows += self._score(prediction, label, batch["spacing"][i].tolist(), batch["case"][i], surface)
         return rows
+
+    def _with_surface(self) -> bool:
+        """Tell whether this validation computes surface distances: every n-th of a training, or one by itself."""
+        every = self.config.metrics.surface_every
+        validation = (self.current_epoch + 1) // (self.trainer.check_val_every_n_epoch or 1)
+        return self.trainer.state.fn == "validate" or (every > 0 and validation % every == 0)
 
     def _predict(self, logits: torch.Tensor, batch: Batch, *, with_scores: bool) -> dict[str, Any]:
         """Restore the geometry of the files, decide on the classes there, and score where labels are known."""
@@ -106,14 +110,14 @@ class SegmentationTask(BaseTask):
         for i, probabilities in enumerate(logits.float().softmax(dim=1).cpu()):
             restored = self.geometry.to_image(probabilities, batch, i)
             label_map = self._label_map(restored)
-            prediction = {"index": batch["index"][i], "label_map": label_map}
+            prediction = {"index": batch["index"][i], "label_map": label_map, "affine": restored.affine.numpy()}
             if self.keep_probabilities:
                 prediction["probabilities"] = restored.numpy()
             outputs["predictions"].append(prediction)
             if with_scores:
                 on_label = self.geometry.to_label(restored, batch, i)
-                scored = label_map if on_label.shape == restored.shape else self._label_map(on_label)
-                label = batch["original_label"][i, 0].cpu().numpy()
+                scored = label_map if on_label is None else self._label_map(on_label)
+                label = batch["original_label"][i, 0].numpy()
                 spacing = self.geometry.spacing(batch, i)
                 outputs["rows"] += self._score(scored, label, spacing, batch["case"][i], surface=True)
         return outputs
@@ -160,6 +164,10 @@ class SegmentationTask(BaseTask):
         self._log_scores("test")
 
     def _log_scores(self, stage: str) -> None:
+        """Log the summary of the rows; a class that no case has is logged as nan, so that it may be monitored."""
         summary = {"dice": float("nan")} | summarise(self._rows)
+        computed = [name for name in summary if name in METRICS]
+        names = dict.fromkeys(row["class"] for row in self._rows)
+        absent = {f"{metric}/{name}": float("nan") for metric in computed for name in names}
         self._rows = []
-        self.log_dict({f"{stage}/{name}": value for name, value in summary.items()})
+        self.log_dict({f"{stage}/{name}": value for name, value in (absent | summary).items()})

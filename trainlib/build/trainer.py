@@ -1,0 +1,68 @@
+"""Values of the Trainer's arguments that Lightning takes and a run cannot use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from trainlib.config.sources import Key
+
+_ONE_PROCESS = "several processes are not supported yet."
+
+
+class _Limit(NamedTuple):
+    """What an argument of the Trainer must be.
+
+    Attributes:
+        fits: Tells whether a value can be used.
+        expected: The values that can.
+        reason: Why, or what to do instead.
+    """
+
+    fits: Callable[[Any], bool]
+    expected: str
+    reason: str
+
+
+def _is_one_device(value: Any) -> bool:
+    """Tell whether `devices` names one device, in any of the ways in which Lightning lets it be written."""
+    if isinstance(value, str):
+        value = value.strip()
+        if value == "auto" or value.isdigit():
+            return value in ("auto", "1")
+        return value != "-1" and len([part for part in value.split(",") if part.strip()]) == 1
+    return len(value) == 1 if isinstance(value, list | tuple) else value == 1
+
+
+def _is_one_process(strategy: Any) -> bool:
+    """Tell whether `strategy` is none of those that start several processes."""
+    return not str(strategy).lower().startswith(("ddp", "fsdp", "deepspeed"))
+
+
+_LIMITS: dict[str, _Limit] = {
+    "devices": _Limit(_is_one_device, "1", _ONE_PROCESS),
+    "num_nodes": _Limit(lambda value: value == 1, "1", _ONE_PROCESS),
+    "strategy": _Limit(_is_one_process, "auto", _ONE_PROCESS),
+    "fast_dev_run": _Limit(
+        lambda value: not value, "false", "it switches checkpoints and logs off. Use max_epochs and limit_*_batches."
+    ),
+    "overfit_batches": _Limit(
+        lambda value: not value, "0", "it replaces the order of the cases. List the few cases in data.train_csv."
+    ),
+    "limit_val_batches": _Limit(
+        lambda value: value != 0, "more than 0", "the best checkpoint is chosen by the validation. Use 1 for a trial."
+    ),
+    "limit_test_batches": _Limit(
+        lambda value: value != 0, "more than 0", "there would be no scores. Leave data.test_csv out to test nothing."
+    ),
+}
+
+
+def trainer_mistakes(arguments: Mapping[str, Any]) -> Iterator[tuple[Key, str]]:
+    """Name each argument of the section ``trainer`` whose value a run cannot use; null is Lightning's default."""
+    for name, limit in _LIMITS.items():
+        value = arguments.get(name)
+        if value is not None and not limit.fits(value):
+            found = str(value).lower() if isinstance(value, bool) else value
+            text = f"trainer.{name}: expected {limit.expected}, found {found}: {limit.reason}"
+            yield ("trainer", name), text

@@ -1,0 +1,65 @@
+"""A run on disk, opened again: config, tables and checkpoint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from trainlib.config.load import load_config
+from trainlib.config.schema import Config
+from trainlib.errors import CheckpointError, ConfigError
+from trainlib.folder import RunFolder
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run on disk.
+
+    Attributes:
+        folder: Where everything is.
+        config: The complete config.
+    """
+
+    folder: RunFolder
+    config: Config
+
+    @property
+    def metrics(self) -> pd.DataFrame:
+        """A row for each epoch."""
+        return pd.read_csv(self.folder.metrics)
+
+    @property
+    def cases(self) -> pd.DataFrame:
+        """A row for each case, class and split."""
+        # Names stay texts: a case may be called 001, and a class NA.
+        texts = dict.fromkeys(("split", "case", "class", "outcome"), str)
+        return pd.read_csv(self.folder.cases, dtype=texts, keep_default_na=False, na_values=[""])
+
+    @property
+    def checkpoint(self) -> Path:
+        """The best checkpoint, or the last one where nothing was monitored yet.
+
+        Raises:
+            CheckpointError: The run has not finished an epoch.
+        """
+        for path in (self.folder.best, self.folder.last):
+            if path.is_file():
+                return path
+        raise CheckpointError(f"{self.folder.path}: the run has no checkpoint yet.")
+
+
+def load_run(path: str | Path) -> Run:
+    """Open a run folder.
+
+    Args:
+        path: The folder.
+
+    Raises:
+        ConfigError: It is no run folder.
+    """
+    folder = RunFolder(Path(path))
+    if not folder.config.is_file():
+        raise ConfigError(f"{path} is not a run folder: it has no config.yaml.")
+    return Run(folder, load_config(folder.config))

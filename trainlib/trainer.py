@@ -1,0 +1,74 @@
+"""Lightning's Trainer with the arguments of the config, and what it is told when the machine gives out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning import Callback, Trainer
+from lightning.pytorch.callbacks import Checkpoint, TQDMProgressBar
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.plugins import CheckpointIO
+
+from trainlib.build.patches import describe
+from trainlib.checkpoints import AtomicCheckpointIO, read_checkpoint
+from trainlib.config.schema import Config
+from trainlib.data.workers import explain_worker_death
+from trainlib.errors import CheckpointError, ConfigError, ResourceError
+from trainlib.folder import RunFolder
+
+
+def make_trainer(config: Config, callbacks: list[Callback], logger: TensorBoardLogger | None = None) -> Trainer:
+    """Make a Trainer with the arguments of the config; a progress bar appears on a terminal only."""
+    settings: dict[str, Any] = {
+        "devices": 1,
+        "num_sanity_val_steps": 0,
+        "enable_progress_bar": sys.stderr.isatty(),
+        "enable_model_summary": False,
+    }
+    settings |= config.trainer
+    if settings["devices"] == "auto":
+        settings["devices"] = 1  # a run is one process
+    settings["plugins"] = _plugins(settings.get("plugins"))
+    if settings["enable_progress_bar"]:
+        callbacks = [*callbacks, TQDMProgressBar(leave=False)]
+    checkpointing = any(isinstance(callback, Checkpoint) for callback in callbacks)
+    try:
+        return Trainer(**settings, callbacks=callbacks, logger=logger or False, enable_checkpointing=checkpointing)
+    except Exception as error:  # whatever a value that it cannot use makes Lightning raise
+        raise ConfigError(f"trainer: lightning.Trainer refuses these arguments: {describe(error)}.") from error
+
+
+def _plugins(given: Any) -> list[Any]:
+    """Add to the plugins of the config the writing of checkpoints, unless one of them does that."""
+    plugins = [] if given is None else list(given) if isinstance(given, list | tuple) else [given]
+    own = any(isinstance(plugin, CheckpointIO) for plugin in plugins)
+    return plugins if own else [*plugins, AtomicCheckpointIO()]
+
+
+def tensorboard(folder: RunFolder, checkpoint: Path | None) -> TensorBoardLogger:
+    """Log into the run folder; a resumed run hides the points that it is going to write again."""
+    purge = read_checkpoint(checkpoint)["global_step"] if checkpoint else None
+    return TensorBoardLogger(folder.logs, name="", version="", purge_step=purge)
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Put the lack of memory or open files into words that name the settings that help."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise ResourceError(
+            "The GPU ran out of memory. Lower data.batch_size, make the window (roi_size) smaller, or set "
+            f"trainer.precision to 16-mixed. ({str(error).splitlines()[0]})"
+        ) from error
+    except (RuntimeError, OSError) as error:
+        if "loading state_dict" in str(error):
+            raise CheckpointError(f"The weights do not fit the network: {' '.join(str(error).split())}") from error
+        if text := explain_worker_death(error):
+            raise ResourceError(text) from error
+        raise
