@@ -95,6 +95,7 @@ def test_a_killed_run_ends_with_the_bits_of_an_uninterrupted_one(slow_config: Pa
     time.sleep(0.4)  # into the next epoch
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
+    (tmp_path / "runs" / "tiny" / "checkpoints" / ".writing-x-last.ckpt").touch()  # as a kill may leave it
     assert cli("fit", "-c", slow_config, "--ckpt_path", "last").returncode == 0
     resumed = load_run(tmp_path / "runs" / "tiny")
     assert not (tmp_path / "runs" / "tiny_2").exists()
@@ -103,6 +104,7 @@ def test_a_killed_run_ends_with_the_bits_of_an_uninterrupted_one(slow_config: Pa
     assert without_times(resumed) == without_times(straight)
     assert resumed.folder.cases.read_bytes() == straight.folder.cases.read_bytes()
     assert (resumed.folder.snapshot / "resumed" / "command.txt").is_file()
+    assert list(resumed.folder.path.rglob(".writing-*")) == []
     assert points(resumed) == [3 * epoch - 1 for epoch in range(1, 7)]
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+
+_PREFIX = ".writing-"
 
 
 @contextmanager
@@ -23,7 +27,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         The name to write to.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-", suffix=f"-{path.name}")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=_PREFIX, suffix=f"-{path.name}")
     os.close(handle)
     temporary = Path(name)
     try:
@@ -40,6 +44,21 @@ def write_text(path: Path, text: str) -> None:
     """Write `text` to `path` in UTF-8, complete or not at all."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="")
+
+
+def write_table(path: Path, rows: Iterable[Mapping[str, str]], columns: Iterable[str]) -> None:
+    """Write rows as CSV, complete or not at all; a row that lacks a column gets an empty cell."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(columns), restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files that a killed process left below `folder`."""
+    for leftover in folder.rglob(f"{_PREFIX}*"):
+        leftover.unlink(missing_ok=True)
 
 
 def _umask() -> int:

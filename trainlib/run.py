@@ -17,6 +17,7 @@ from trainlib.data.module import CSVDataModule
 from trainlib.data.splits import SPLITS_OF, Case, check_splits, csv_of
 from trainlib.data.writing import suffix_of
 from trainlib.errors import ConfigError, DataError, InputError, Interrupted
+from trainlib.files import remove_leftovers
 from trainlib.folder import RunFolder, create, folder_of, latest, unique_folder
 from trainlib.results import Run, load_run
 from trainlib.signals import interruptible
@@ -51,6 +52,7 @@ def fit(config: Config, *, ckpt_path: str | Path | None = None, record: Record |
         task.configure_model()
         module.setup("fit")
         new, folder = folder is None, folder or create(config)
+        remove_leftovers(folder.path)
         for kind, origin in origins(config).items():
             log.info("%s: %s", kind, origin)
         log.info("Run folder: %s", folder.path)

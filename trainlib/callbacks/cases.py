@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import csv
-import io
 import math
 from pathlib import Path
 from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
 
-from trainlib.files import write_text
+from trainlib.files import write_table
 from trainlib.folder import RunFolder
 
 _ORDER = ("train", "valid", "test")
@@ -61,11 +60,7 @@ def replace_split(path: Path, split: str, rows: list[dict[str, Any]]) -> None:
     table = others + [{"split": split, **{name: _text(value) for name, value in row.items()}} for row in rows]
     table.sort(key=lambda row: _ORDER.index(row["split"]))
     columns = dict.fromkeys(name for row in table for name in row)
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(columns), restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(table)
-    write_text(path, text.getvalue())
+    write_table(path, table, columns)
 
 
 def _text(value: Any) -> str:

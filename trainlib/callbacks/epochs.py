@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import csv
-import io
 import logging
 import time
 from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
 
-from trainlib.files import write_text
+from trainlib.files import write_table
 from trainlib.folder import RunFolder
 
 log = logging.getLogger(__name__)
@@ -67,12 +66,8 @@ class EpochTable(Callback):
             log.info("%s", self._line(row, trainer))
 
     def _write(self) -> None:
-        columns = list(dict.fromkeys(name for row in self._rows for name in row if name != SECONDS))
-        text = io.StringIO()
-        writer = csv.DictWriter(text, [*columns, SECONDS], restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self._rows)
-        write_text(self.folder.metrics, text.getvalue())
+        columns = dict.fromkeys(name for row in self._rows for name in row if name != SECONDS)
+        write_table(self.folder.metrics, self._rows, [*columns, SECONDS])
 
     def _line(self, row: dict[str, str], trainer: Trainer) -> str:
         """Write the headline figures of an epoch in one line; counts of failures only where there are any."""
