@@ -88,15 +88,18 @@ def slow_config(write_config: WriteConfig, tmp_path: Path) -> Path:
     )
 
 
-def test_a_killed_run_ends_with_the_bits_of_an_uninterrupted_one(slow_config: Path, tmp_path: Path, cli: Cli) -> None:
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_killed_run_ends_with_the_bits_of_an_uninterrupted_one(
+    slow_config: Path, tmp_path: Path, cli: Cli, workers: int
+) -> None:
     straight = fit(load_config(slow_config, [f"run.root={tmp_path}/straight"]))
-    process = start(slow_config)
+    process = start(slow_config, f"data.num_workers={workers}")
     wait_for_epochs(process, tmp_path / "runs" / "tiny", 3)
     time.sleep(0.4)  # into the next epoch
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
     (tmp_path / "runs" / "tiny" / "checkpoints" / ".writing-x-last.ckpt").touch()  # as a kill may leave it
-    assert cli("fit", "-c", slow_config, "--ckpt_path", "last").returncode == 0
+    assert cli("fit", "-c", slow_config, f"data.num_workers={workers}", "--ckpt_path", "last").returncode == 0
     resumed = load_run(tmp_path / "runs" / "tiny")
     assert not (tmp_path / "runs" / "tiny_2").exists()
     theirs = weights(straight)

@@ -74,6 +74,12 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     return checkpoint
 
 
+def epochs_in(checkpoint: Mapping[str, Any]) -> int:
+    """Return the number of epochs that a checkpoint has behind it."""
+    epochs: int = checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
+    return epochs
+
+
 def compare(checkpoint: Mapping[str, Any], config: Config, path: Path) -> None:
     """Log which settings differ from those the checkpoint was trained with.
 

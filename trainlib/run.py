@@ -10,7 +10,7 @@ from pathlib import Path
 
 from trainlib.build.check import origins
 from trainlib.callbacks import Record, build_callbacks
-from trainlib.checkpoints import compare, read_checkpoint
+from trainlib.checkpoints import compare, epochs_in, read_checkpoint
 from trainlib.config.schema import Config
 from trainlib.data.geometry import Geometry
 from trainlib.data.module import CSVDataModule
@@ -47,7 +47,8 @@ def fit(config: Config, *, ckpt_path: str | Path | None = None, record: Record |
     if problems := check_splits(config, SPLITS_OF["fit"]):
         raise DataError(problems)
     folder, checkpoint = _start(config, ckpt_path)
-    module, task = CSVDataModule(config), TASKS[config.task](config)
+    first_epoch = epochs_in(read_checkpoint(checkpoint)) if checkpoint else 0
+    module, task = CSVDataModule(config, first_epoch), TASKS[config.task](config)
     with interruptible(), explained():
         task.configure_model()
         module.setup("fit")

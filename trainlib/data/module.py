@@ -34,11 +34,14 @@ class CSVDataModule(LightningDataModule):
 
     Args:
         config: The config.
+        first_epoch: The epoch that training begins with; workers fetch its first cases before Lightning has
+            restored from a checkpoint which epoch that is.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, first_epoch: int = 0) -> None:
         super().__init__()
         self.config = config
+        self.first_epoch = first_epoch
         self.cases: dict[str, list[Case]] = {}
         self._datasets: dict[str, Dataset[Any]] = {}
         self._caches: dict[tuple[bool, str], NoCache] = {}
@@ -114,10 +117,12 @@ class CSVDataModule(LightningDataModule):
 
     def _loader(self, split: str, batch_size: int = 1) -> DataLoader[Any]:
         workers = self._workers(self.cases[split])
+        sampler = EpochSampler(len(self.cases[split]), self.config.seed, shuffle=split == "train")
+        sampler.set_epoch(self.first_epoch)
         return DataLoader(
             self._datasets[split],
             batch_size=batch_size,
-            sampler=EpochSampler(len(self.cases[split]), self.config.seed, shuffle=split == "train"),
+            sampler=sampler,
             num_workers=workers,
             persistent_workers=workers > 0 and split in ("train", "valid"),
             collate_fn=collate,
