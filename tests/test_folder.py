@@ -38,8 +38,14 @@ def test_files_of_a_run_lie_where_the_design_says() -> None:
         "last": "/r/checkpoints/last.ckpt",
         "logs": "/r/logs",
         "metrics": "/r/logs/metrics.csv",
+        "log": "/r/logs/trainlib.log",
         "cases": "/r/cases.csv",
         "predictions": "/r/predictions",
+        "pictures": "/r/pictures",
+        "progress": "/r/progress",
+        "gif": "/r/progress.gif",
+        "emissions": "/r/emissions.csv",
+        "report": "/r/report.html",
         "snapshot": "/r/snapshot",
     }
 

@@ -52,7 +52,7 @@ def test_metrics_have_plain_names_and_a_row_for_each_epoch(finished: Run) -> Non
     metrics = finished.metrics
     assert metrics["epoch"].tolist() == list(range(25))
     assert metrics["step"].tolist() == [3 * (epoch + 1) for epoch in range(25)]
-    assert {"train/loss", "train/lr", "valid/loss", "valid/dice", "valid/dice/organ"} <= set(metrics.columns)
+    assert {"train/loss", "lr-AdamW", "valid/loss", "valid/dice", "valid/dice/organ"} <= set(metrics.columns)
     assert metrics["train/loss"].iloc[-1] < metrics["train/loss"].iloc[0]
 
 

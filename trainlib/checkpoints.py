@@ -20,7 +20,10 @@ log = logging.getLogger(__name__)
 # What the weights depend on: a checkpoint cannot be used when these differ.
 _SHAPING = ("task", "model", "patch.model", "data.classes", "data.spatial_dims", "data.image_cols")
 # What changes no figure of a run.
-_IRRELEVANT = ("run.", "data.cache", "data.num_workers")
+_IRRELEVANT = (
+    *("run.", "data.cache", "data.num_workers"),
+    *("lr_monitor", "progress", "report", "emissions", "pushover"),
+)
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):

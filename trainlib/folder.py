@@ -54,6 +54,11 @@ class RunFolder:
         return self.logs / "metrics.csv"
 
     @property
+    def log(self) -> Path:
+        """What was told of the run, a line each."""
+        return self.logs / "trainlib.log"
+
+    @property
     def cases(self) -> Path:
         """Table with a row for each case, class and split."""
         return self.path / "cases.csv"
@@ -62,6 +67,31 @@ class RunFolder:
     def predictions(self) -> Path:
         """Folder of the predicted files."""
         return self.path / "predictions"
+
+    @property
+    def pictures(self) -> Path:
+        """Folder of the pictures of scored cases, a folder for each split."""
+        return self.path / "pictures"
+
+    @property
+    def progress(self) -> Path:
+        """Folder of the progress pictures, one for each validation."""
+        return self.path / "progress"
+
+    @property
+    def gif(self) -> Path:
+        """The progress pictures as an animation."""
+        return self.path / "progress.gif"
+
+    @property
+    def emissions(self) -> Path:
+        """Table of energy and CO2, with a row for each part of the training."""
+        return self.path / "emissions.csv"
+
+    @property
+    def report(self) -> Path:
+        """The report."""
+        return self.path / "report.html"
 
     @property
     def snapshot(self) -> Path:

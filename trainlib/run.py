@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
+
+from lightning import Callback
 
 from trainlib.build.check import origins
 from trainlib.callbacks import Record, build_callbacks
@@ -19,6 +21,7 @@ from trainlib.data.writing import suffix_of
 from trainlib.errors import ConfigError, DataError, InputError, Interrupted
 from trainlib.files import remove_leftovers
 from trainlib.folder import RunFolder, create, folder_of, latest, unique_folder
+from trainlib.logfile import logged
 from trainlib.results import Run, load_run
 from trainlib.signals import interruptible
 from trainlib.tasks import TASKS
@@ -58,8 +61,8 @@ def fit(config: Config, *, ckpt_path: str | Path | None = None, record: Record |
             log.info("%s: %s", kind, origin)
         log.info("Run folder: %s", folder.path)
         run = Run(folder, config)
-        with _ended_in_good_order(folder, new):
-            callbacks = build_callbacks("fit", config, folder, record=record)
+        callbacks = build_callbacks("fit", config, folder, record=record)
+        with _ended_in_good_order(folder, new), logged(folder.log), _entered(callbacks):
             trainer = make_trainer(config, callbacks, tensorboard(folder, checkpoint))
             trainer.fit(task, datamodule=module, ckpt_path=checkpoint, weights_only=True)
             # Where nothing was left to train, the checkpoint to continue from is the best there is.
@@ -82,6 +85,16 @@ def _ended_in_good_order(folder: RunFolder, new: bool) -> Iterator[None]:
     except Interrupted as interruption:
         interruption.checkpoint = folder.last if folder.last.is_file() else None
         raise
+
+
+@contextmanager
+def _entered(callbacks: list[Callback]) -> Iterator[None]:
+    """Enter the callbacks that watch more than the training: they are context managers, and see how all ends."""
+    with ExitStack() as stack:
+        for callback in callbacks:
+            if isinstance(callback, AbstractContextManager):
+                stack.enter_context(callback)
+        yield
 
 
 def validate(config: Config, ckpt_path: str | Path) -> dict[str, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from lightning import Callback
+from lightning.pytorch.callbacks import LearningRateMonitor
 
 from trainlib.callbacks.cases import CaseTable
 from trainlib.callbacks.checkpoints import best_checkpoint, early_stopping, last_checkpoint
@@ -32,6 +33,8 @@ def build_callbacks(
     callbacks: list[Callback] = []
     if stage == "fit":
         callbacks += [Snapshot(config, folder, record or Record()), EpochTable(folder)]
+        if config.lr_monitor is not None:
+            callbacks.append(LearningRateMonitor(config.lr_monitor.logging_interval))
     if stage != "predict":
         callbacks.append(CaseTable(folder))
     if predictions is not None:

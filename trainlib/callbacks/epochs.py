@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import logging
+import re
 import time
 from typing import Any
 
@@ -45,18 +46,18 @@ class EpochTable(Callback):
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Forget the last validation: Lightning keeps showing metrics that are not computed every time."""
-        for name in [name for name in trainer.callback_metrics if not name.startswith("train/")]:
+        for name in _validated(trainer):
             del trainer.callback_metrics[name]
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Keep what this validation logged, for an epoch without one has nothing to show."""
         if not trainer.sanity_checking:
-            metrics = trainer.callback_metrics
-            self._validated = {name: value for name, value in metrics.items() if not name.startswith("train/")}
+            self._validated = _validated(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Add the row of the epoch."""
-        trained = {name: value for name, value in trainer.callback_metrics.items() if name.startswith("train/")}
+        validated = _validated(trainer)
+        trained = {name: value for name, value in trainer.callback_metrics.items() if name not in validated}
         row = {"epoch": str(trainer.current_epoch), "step": str(trainer.global_step)}
         row |= {name: f"{float(value):.9g}" for name, value in {**trained, **self._validated}.items()}
         row[SECONDS] = f"{time.monotonic() - self._began:.3f}"
@@ -74,7 +75,12 @@ class EpochTable(Callback):
         shown = {
             name: value
             for name, value in row.items()
-            if name.count("/") == 1 and name != "train/lr" and (value != "0" or name in ("train/loss", "valid/loss"))
+            if re.fullmatch("(train|valid)/[^/]+", name) and (value != "0" or name.endswith("/loss"))
         }
         figures = "  ".join(f"{name} {float(value):.4g}" for name, value in shown.items())
         return f"epoch {int(row['epoch']) + 1}/{trainer.max_epochs}  {figures}  {row[SECONDS]} s"
+
+
+def _validated(trainer: Trainer) -> dict[str, Any]:
+    """Return the metrics of the validation; the others are of the training epoch."""
+    return {name: value for name, value in trainer.callback_metrics.items() if name.startswith("valid/")}

@@ -136,8 +136,12 @@ def _with_absolute_paths(config: Config) -> Config:
 
     patch = {name: absolute(path) for name, path in config.patch}
     data = {"root": absolute(config.data.root), "cache_dir": absolute(config.data.cache_dir)}
+    pushover = config.pushover
+    if pushover is not None:
+        pushover = pushover.model_copy(update={"credentials": absolute(pushover.credentials)})
     return config.model_copy(
         update={
+            "pushover": pushover,
             "run": config.run.model_copy(update={"root": absolute(config.run.root)}),
             "data": config.data.model_copy(update=data),
             "patch": config.patch.model_copy(update=patch),

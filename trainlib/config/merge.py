@@ -11,8 +11,10 @@ from omegaconf.errors import GrammarParseError
 
 from trainlib.config.component import Component
 from trainlib.config.defaults import with_pipelines
-from trainlib.config.schema import Config, Section, TransformsSection
+from trainlib.config.schema import Config
+from trainlib.config.section import Section
 from trainlib.config.sources import Key, Override
+from trainlib.config.training import TransformsSection
 from trainlib.errors import ConfigError
 
 COMPONENT_SECTIONS = tuple(
@@ -29,7 +31,7 @@ def _defaults(section: type[Section]) -> dict[str, Any]:
             values[name] = _defaults(field.annotation)
         elif not field.is_required():
             default = field.get_default(call_default_factory=True)
-            values[name] = default.model_dump() if isinstance(default, Component) else default
+            values[name] = default.model_dump() if isinstance(default, Component | Section) else default
     return values
 
 

@@ -31,6 +31,7 @@ _EXPECTED = {
 _PATTERNS = {
     "name": "a name without slashes that does not begin with a dot",
     "classes": "a name without slashes",
+    "country": "an ISO 3166-1 alpha-3 code such as DEU",
 }
 
 

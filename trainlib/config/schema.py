@@ -6,45 +6,21 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
-from pydantic_core import PydanticCustomError
+from pydantic import Field, model_validator
 
 from trainlib.config.component import Component
-from trainlib.config.defaults import BASE, TRAIN, with_pipelines
+from trainlib.config.data import DataSection
+from trainlib.config.defaults import with_pipelines
+from trainlib.config.section import Section
+from trainlib.config.training import (
+    CheckpointSection,
+    EarlyStoppingSection,
+    LearningRateSection,
+    MetricsSection,
+    TransformsSection,
+)
+from trainlib.config.watching import EmissionsSection, ProgressSection, PushoverSection, ReportSection
 from trainlib.config.window import window_size
-
-
-def _distinct(names: list[str]) -> list[str]:
-    doubled = sorted({name for name in names if names.count(name) > 1})
-    if doubled:
-        raise PydanticCustomError("distinct", "Input should be names that differ", {"found": f"{doubled[0]!r} twice"})
-    return names
-
-
-Probability = Annotated[float, Field(ge=0, le=1)]
-Columns = Annotated[
-    list[str],
-    BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
-    Field(min_length=1),
-    AfterValidator(_distinct),
-]
-# Class names become parts of metric names such as `valid/dice/heart`.
-ClassName = Annotated[str, Field(pattern=r"^[^/]+$")]
-
-
-class Section(BaseModel):
-    """Base of all sections: unknown keys are refused, values are not coerced, nothing changes later."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
 
 
 class RunSection(Section):
@@ -57,101 +33,6 @@ class RunSection(Section):
     """Folder that holds the run folders."""
     overwrite: bool = False
     """Delete an earlier run of the same name instead of numbering the new one."""
-
-
-class DataSection(Section):
-    """The CSV files, what their columns mean, and how cases reach the network."""
-
-    root: str = "."
-    """Folder that the CSV files and the relative paths inside them start from."""
-    train_csv: str
-    """CSV that lists the training cases."""
-    valid_csv: str
-    """CSV that lists the validation cases."""
-    test_csv: str | None = None
-    """CSV that lists the test cases; without it nothing is tested."""
-    predict_csv: str | None = None
-    """CSV that lists the cases to predict; without it `predict` takes the test cases."""
-    image_cols: Columns = ["image"]
-    """Column of the images; several columns become the channels of one image."""
-    label_cols: Columns = ["label"]
-    """Column of the labels."""
-    classes: Annotated[list[ClassName], Field(min_length=2), AfterValidator(_distinct)]
-    """Names of the classes in the order of their label values, background first."""
-    label_map: dict[int, int | str] = {}
-    """Label values in the files and the class value, or class name, each stands for."""
-    spatial_dims: Literal[2, 3] = 3
-    """Number of spatial dimensions of the images."""
-    group_col: str | None = None
-    """Column that names the patient; no patient may be in two splits."""
-    batch_size: Annotated[int, Field(ge=1)] = 2
-    """Cases in a training batch."""
-    cache: Literal["none", "memory", "disk"] = "disk"
-    """Where the results of the base transforms are kept."""
-    cache_dir: str | None = None
-    """Folder of the disk cache; shared by all runs. Default: `.cache` in `run.root`."""
-    num_workers: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
-    """Processes that prepare cases; `auto` asks cores, memory and the open-file limit."""
-
-    @field_validator("label_map")
-    @classmethod
-    def _check_targets(cls, label_map: dict[int, int | str], info: ValidationInfo) -> dict[int, int | str]:
-        """Compare what label values are sent to with the classes, unless these are wrong themselves."""
-        classes = info.data.get("classes")
-        for value, target in label_map.items():
-            if classes is not None and target not in classes and target not in range(len(classes)):
-                raise PydanticCustomError(
-                    "label_map",
-                    "Input should be one of the classes {names} or their values 0 to {last}",
-                    {"value": value, "found": repr(target), "names": ", ".join(classes), "last": len(classes) - 1},
-                )
-        return label_map
-
-
-def _components(specs: list[Any]) -> list[Component]:
-    return [Component.model_validate(spec) for spec in specs]
-
-
-class TransformsSection(Section):
-    """The pipelines, each a list of components in the order they are applied."""
-
-    prob: Probability = 0.2
-    """Probability of random transforms that set none of their own."""
-    base: list[Component] = Field(default_factory=lambda: _components(BASE[3]))
-    """Transforms of every split; deterministic, hence cached. Default: load, RAS, normalise."""
-    train: list[Component] = Field(default_factory=lambda: _components(TRAIN[3]))
-    """Augmentation. Default: random 64-voxel crops around foreground, flips, small rotations, noise."""
-    post: list[Component] = []
-    """Transforms of the predicted label map, key `pred`, shape (1, ...)."""
-
-
-class EarlyStoppingSection(Section):
-    """When to stop a training that no longer improves."""
-
-    patience: Annotated[int, Field(ge=1)] = 20
-    """Validations without improvement after which training stops."""
-    min_delta: Annotated[float, Field(ge=0)] = 0.0
-    """Least change that counts as an improvement."""
-
-
-class CheckpointSection(Section):
-    """Which metric decides what the best checkpoint is."""
-
-    monitor: str = "valid/dice"
-    """Metric that is watched, for early stopping and plateau schedulers too."""
-    mode: Literal["auto", "min", "max"] = "auto"
-    """Whether a smaller or a larger value of it is better; `auto` knows by its name."""
-
-
-class MetricsSection(Section):
-    """What is computed for each case."""
-
-    include_background: bool = False
-    """Score the background like any other class."""
-    surface_every: Annotated[int, Field(ge=0)] = 0
-    """Compute surface distances in every n-th validation; 0 leaves them to the end of the training."""
-    nsd_tolerance: Annotated[float, Field(ge=0)] = 1.0
-    """Tolerance of the normalised surface Dice in mm."""
 
 
 class PatchSection(Section):
@@ -203,6 +84,16 @@ class Config(Section):
     """The metric that chooses the best checkpoint."""
     metrics: MetricsSection = MetricsSection()
     """Metrics and how often they are computed."""
+    lr_monitor: LearningRateSection | None = LearningRateSection()
+    """Log the learning rate; null does not."""
+    progress: ProgressSection | None = ProgressSection()
+    """Draw how the segmentation appears, and a GIF of it; null draws nothing."""
+    report: ReportSection | None = ReportSection()
+    """Write `report.html` at the end; null writes none."""
+    emissions: EmissionsSection | None = EmissionsSection()
+    """Measure energy and CO2; null measures nothing."""
+    pushover: PushoverSection | None = None
+    """Send messages by Pushover; null sends none."""
     patch: PatchSection = PatchSection()
     """Your own code."""
 

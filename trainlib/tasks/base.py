@@ -105,7 +105,6 @@ class BaseTask(LightningModule):
     def on_train_epoch_start(self) -> None:
         """Seed dropout and its kin, so that an epoch does not depend on how many ran before it."""
         seed_all(derive_seed(self.config.seed, self.current_epoch))
-        self.log("train/lr", self.trainer.optimizers[0].param_groups[0]["lr"])
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what tells on loading whether something has changed: config, kind of optimizer, planned length."""

@@ -81,21 +81,23 @@ class SegmentationTask(BaseTask):
             outputs["loss"] = self._loss(logits, batch["label"])
             self.log(f"{stage}/loss", outputs["loss"], on_step=False, on_epoch=True, batch_size=len(image))
         if stage == "valid":
-            outputs["rows"] = self._score_preprocessed(logits, batch)
+            outputs |= self._score_preprocessed(logits, batch)
         elif stage in ("test", "predict"):
             outputs |= self._predict(logits, batch, with_scores=stage == "test")
         self._rows += outputs.get("rows", [])
         return outputs
 
-    def _score_preprocessed(self, logits: torch.Tensor, batch: Batch) -> Rows:
-        """Score every case of a batch on the preprocessed grid."""
+    def _score_preprocessed(self, logits: torch.Tensor, batch: Batch) -> dict[str, Any]:
+        """Decide on the classes of every case of a batch, and score them on the preprocessed grid."""
         surface = self._with_surface()
-        rows = []
+        rows: Rows = []
+        label_maps: list[np.ndarray[Any, Any]] = []
         for i, scores in enumerate(logits):
             prediction = self._label_map(scores)
             label = batch["label"][i, 0].cpu().numpy()
             rows += self._score(prediction, label, batch["spacing"][i].tolist(), batch["case"][i], surface)
-        return rows
+            label_maps.append(prediction)
+        return {"rows": rows, "label_maps": label_maps}
 
     def _with_surface(self) -> bool:
         """Tell whether this validation computes surface distances: every n-th of a training, or one by itself."""
