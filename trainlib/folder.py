@@ -73,6 +73,10 @@ class RunFolder:
         """Folder of the pictures of scored cases, a folder for each split."""
         return self.path / "pictures"
 
+    def picture(self, split: str, case: str) -> Path:
+        """Return where the picture of a scored case is."""
+        return self.pictures / split / f"{case}.png"
+
     @property
     def progress(self) -> Path:
         """Folder of the progress pictures, one for each validation."""
