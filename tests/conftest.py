@@ -9,6 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+# Tests run side by side: the threads of several torch processes would fight for the cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 import yaml
 
@@ -36,6 +39,8 @@ TINY: dict[str, Any] = {
     "model": {"UNet": {"channels": [4, 8], "strides": [2], "num_res_units": 1, "dropout": 0.1}},
     "optimizer": {"AdamW": {"lr": 0.01}},
     "trainer": {"max_epochs": 2},
+    "emissions": None,
+    "report": None,
 }
 """A 3-D training that takes a second, with dropout so that random states matter."""
 

@@ -13,6 +13,8 @@ from trainlib import fit, load_config
 from trainlib.data.phantom import make_dataset
 
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
+# A batch is enough, and where the machine stands must not be looked up on the network.
+QUICK = ["trainer.limit_train_batches=1", "emissions=null"]
 # What a config is laid over, where it is not complete by itself.
 BASES = {"patched.yaml": ["demo.yaml"]}
 
@@ -27,7 +29,7 @@ def test_a_config_runs_through_one_batch(config: Path, tmp_path: Path, monkeypat
     monkeypatch.chdir(ROOT)
     merged = load_config(needed(config))
     data = make_dataset(tmp_path / "data", spatial_dims=merged.data.spatial_dims, cases=(4, 1, 1))
-    overrides = [f"data.root={data}", f"run.root={tmp_path}", "trainer.max_epochs=1", "trainer.limit_train_batches=1"]
+    overrides = [f"data.root={data}", f"run.root={tmp_path}", "trainer.max_epochs=1", *QUICK]
     run = fit(load_config(needed(config), overrides))
     assert run.metrics["train/loss"].notna().all()
     assert len(run.cases["split"].unique()) == 2
@@ -58,7 +60,20 @@ def test_the_readme_shows_a_config_that_runs(tmp_path: Path) -> None:
     block = text.split("```yaml\n", 1)[1].split("```", 1)[0]
     (tmp_path / "config.yaml").write_text(block)
     data = make_dataset(tmp_path / "data", cases=(4, 1, 1))
-    overrides = [f"data.root={data}", f"run.root={tmp_path}", "trainer.max_epochs=1", "trainer.limit_train_batches=1"]
+    overrides = [f"data.root={data}", f"run.root={tmp_path}", "trainer.max_epochs=1", *QUICK]
     run = fit(load_config(tmp_path / "config.yaml", overrides))
     assert run.metrics["train/loss"].notna().all()
     shutil.rmtree(data)
+
+
+def test_the_sections_that_the_documentation_shows_are_settings(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "watching.md").read_text()
+    (tmp_path / "data.yaml").write_text("data: {train_csv: a.csv, valid_csv: b.csv, classes: [background, organ]}\n")
+    blocks = [part.split("```", 1)[0] for part in text.split("```yaml\n")[1:]]
+    assert len(blocks) == 2
+    for i, block in enumerate(blocks):
+        (tmp_path / f"{i}.yaml").write_text(block)
+        load_config([tmp_path / "data.yaml", tmp_path / f"{i}.yaml"])
+    shown = yaml.safe_load(blocks[0])
+    defaults = load_config(tmp_path / "data.yaml").model_dump()
+    assert {name: defaults[name] for name in shown} == shown

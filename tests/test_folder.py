@@ -43,9 +43,11 @@ def test_files_of_a_run_lie_where_the_design_says() -> None:
         "predictions": "/r/predictions",
         "pictures": "/r/pictures",
         "progress": "/r/progress",
+        "frames": "[]",
         "gif": "/r/progress.gif",
         "emissions": "/r/emissions.csv",
         "report": "/r/report.html",
+        "debug": "/r/debug",
         "snapshot": "/r/snapshot",
     }
 

@@ -24,7 +24,7 @@ pytestmark = [
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The worked config as it stands, about six minutes on two cores."""
     folder = tmp_path_factory.mktemp("hippocampus")
-    overrides = [f"data.root={HIPPOCAMPUS}", f"run.root={folder}"]
+    overrides = [f"data.root={HIPPOCAMPUS}", f"run.root={folder}", "emissions.country=DEU"]
     return fit(load_config(ROOT / "configs" / "segmentation_3d.yaml", overrides))
 
 

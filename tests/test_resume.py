@@ -111,11 +111,40 @@ def test_a_killed_run_ends_with_the_bits_of_an_uninterrupted_one(
     assert points(resumed) == [3 * epoch - 1 for epoch in range(1, 7)]
 
 
-def points(run: Run) -> list[int]:
-    """The steps at which TensorBoard shows the validation loss."""
+def points(run: Run, tag: str = "valid/loss") -> list[int]:
+    """The steps at which TensorBoard shows a metric."""
     events = EventAccumulator(str(run.folder.logs))
     events.Reload()
-    return [event.step for event in events.Scalars("valid/loss")]
+    return [event.step for event in events.Scalars(tag)]
+
+
+@pytest.mark.parametrize("epoch", [1, 3])
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_tensorboard_has_neither_a_gap_nor_a_double_point_wherever_the_run_is_killed(
+    write_config: WriteConfig, monkeypatch: pytest.MonkeyPatch, moment: str, epoch: int
+) -> None:
+    save = AtomicCheckpointIO.save_checkpoint
+
+    def killed(self: AtomicCheckpointIO, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        now = Path(path).name == "last.ckpt" and checkpoint["epoch"] == epoch - 1
+        if not now or moment == "after":
+            save(self, checkpoint, path, storage_options)
+        if now:
+            raise Killed
+
+    class Killed(BaseException):
+        """Ends the run where a signal would."""
+
+    config = load_config(write_config(data={"test_csv": None}, trainer={"max_epochs": 4}))
+    monkeypatch.setattr(AtomicCheckpointIO, "save_checkpoint", killed)
+    with pytest.raises(Killed):
+        fit(config)
+    monkeypatch.setattr(AtomicCheckpointIO, "save_checkpoint", save)
+    resumed = fit(config, ckpt_path="last")
+    for tag in ("train/loss", "valid/dice"):
+        assert points(resumed, tag) == [2, 5, 8, 11]
+    assert points(resumed, "lr-AdamW") == [0, 3, 6, 9]
+    assert resumed.metrics["epoch"].tolist() == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -232,7 +232,7 @@ def test_scoring_never_deletes_a_run(write_config: WriteConfig, tmp_path: Path) 
     config = load_config(write_config(run={"overwrite": True}))
     score_test(config, tmp_path / "elsewhere.ckpt")
     assert run.folder.best.is_file()
-    assert (tmp_path / "runs" / "tiny_2" / "cases.csv").is_file()
+    assert (tmp_path / "runs" / "tiny_test" / "cases.csv").is_file()
 
 
 def test_predictions_never_overwrite_the_images(finished: Run, phantom: Path, tmp_path: Path) -> None:

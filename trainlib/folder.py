@@ -83,6 +83,11 @@ class RunFolder:
         return self.path / "progress"
 
     @property
+    def frames(self) -> list[Path]:
+        """The progress pictures in the order of their epochs."""
+        return sorted(self.progress.glob("epoch_*.png"))
+
+    @property
     def gif(self) -> Path:
         """The progress pictures as an animation."""
         return self.path / "progress.gif"
@@ -96,6 +101,11 @@ class RunFolder:
     def report(self) -> Path:
         """The report."""
         return self.path / "report.html"
+
+    @property
+    def debug(self) -> Path:
+        """Folder of what `fit --debug` found."""
+        return self.path / "debug"
 
     @property
     def snapshot(self) -> Path:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from trainlib.config.credentials import read_credentials
+from trainlib.config.grid import country_problem
 from trainlib.config.load import Loaded
 from trainlib.config.schema import Config
 from trainlib.config.sources import Key, dotted
-from trainlib.errors import Problem
+from trainlib.errors import ConfigError, Problem
 from trainlib.suggest import did_you_mean
 
 
@@ -24,9 +26,8 @@ def quick_problems(loaded: Loaded, command: str = "fit") -> list[Problem]:
     config = loaded.config
     if config is None:
         return []
-    problems = [
-        Problem(text, loaded.sources.locate(key)) for key, text in _contradictions(config) if not _rests_on(loaded, key)
-    ]
+    mistakes = [*_contradictions(config), *(_unusable_credentials(config) if command == "fit" else ())]
+    problems = [Problem(text, loaded.sources.locate(key)) for key, text in mistakes if not _rests_on(loaded, key)]
     if any(_rests_on(loaded, ("data", name)) for name in ("root", "image_cols", "label_cols", "group_col")):
         return problems
     splits = [split for split in SPLITS_OF[command] if ("data", f"{split}_csv") not in loaded.wrong]
@@ -72,9 +73,20 @@ def _contradictions(config: Config) -> Iterator[tuple[Key, str]]:
             ("checkpoint", "monitor"),
             f"checkpoint.monitor: {monitor} is not computed in every validation. Set metrics.surface_every to 1.",
         )
+    country = config.emissions.country if config.emissions is not None else None
+    if country is not None and (problem := country_problem(country)):
+        yield ("emissions", "country"), f"emissions.country: {problem}"
     epochs = config.trainer.get("max_epochs")
     if not isinstance(epochs, int) or isinstance(epochs, bool) or epochs < 1:
         yield ("trainer", "max_epochs"), f"trainer.max_epochs: expected a positive integer, found {epochs!r}."
+
+
+def _unusable_credentials(config: Config) -> Iterator[tuple[Key, str]]:
+    if config.pushover is not None:
+        try:
+            read_credentials(config.pushover.credentials)
+        except ConfigError as error:
+            yield ("pushover", "credentials"), str(error)
 
 
 def _logged(config: Config) -> list[str]:

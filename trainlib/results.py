@@ -38,6 +38,12 @@ class Run:
         return pd.read_csv(self.folder.cases, dtype=texts, keep_default_na=False, na_values=[""])
 
     @property
+    def emissions(self) -> pd.DataFrame:
+        """A row for each part of the training, the last with the totals so far."""
+        # Codes stay texts: no country is a missing value.
+        return pd.read_csv(self.folder.emissions, keep_default_na=False, na_values=[""])
+
+    @property
     def checkpoint(self) -> Path:
         """The best checkpoint, or the last one where nothing was monitored yet.
 

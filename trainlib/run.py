@@ -11,17 +11,21 @@ from pathlib import Path
 from lightning import Callback
 
 from trainlib.build.check import origins
+from trainlib.build.patches import describe
 from trainlib.callbacks import Record, build_callbacks
 from trainlib.checkpoints import compare, epochs_in, read_checkpoint
+from trainlib.config.debug import debug_config
+from trainlib.config.load import dump_config
 from trainlib.config.schema import Config
 from trainlib.data.geometry import Geometry
 from trainlib.data.module import CSVDataModule
 from trainlib.data.splits import SPLITS_OF, Case, check_splits, csv_of
 from trainlib.data.writing import suffix_of
 from trainlib.errors import ConfigError, DataError, InputError, Interrupted
-from trainlib.files import remove_leftovers
+from trainlib.files import remove_leftovers, write_text
 from trainlib.folder import RunFolder, create, folder_of, latest, unique_folder
 from trainlib.logfile import logged
+from trainlib.report import write_report
 from trainlib.results import Run, load_run
 from trainlib.signals import interruptible
 from trainlib.tasks import TASKS
@@ -30,7 +34,9 @@ from trainlib.trainer import explained, make_trainer, tensorboard
 log = logging.getLogger(__name__)
 
 
-def fit(config: Config, *, ckpt_path: str | Path | None = None, record: Record | None = None) -> Run:
+def fit(
+    config: Config, *, ckpt_path: str | Path | None = None, record: Record | None = None, debug: bool = False
+) -> Run:
     """Train, then validate and test the best checkpoint.
 
     Args:
@@ -38,6 +44,7 @@ def fit(config: Config, *, ckpt_path: str | Path | None = None, record: Record |
         ckpt_path: Checkpoint to continue from; ``last`` or ``best`` is that of the newest run of the config's name,
             and where it has none yet, the training starts from the beginning. A run is continued in its own folder.
         record: How the run was started, for the snapshot.
+        debug: Whether to train two short epochs on a few cases instead, and to look for common mistakes.
 
     Returns:
         The finished run.
@@ -47,8 +54,11 @@ def fit(config: Config, *, ckpt_path: str | Path | None = None, record: Record |
         ResourceError: The machine ran out of something.
         Interrupted: A signal ended the training; everything up to the last finished epoch is on disk.
     """
+    if debug and ckpt_path is not None:
+        raise ConfigError("--debug looks at the beginning of a training. Leave --ckpt_path out.")
     if problems := check_splits(config, SPLITS_OF["fit"]):
         raise DataError(problems)
+    config = debug_config(config) if debug else config
     folder, checkpoint = _start(config, ckpt_path)
     first_epoch = epochs_in(read_checkpoint(checkpoint)) if checkpoint else 0
     module, task = CSVDataModule(config, first_epoch), TASKS[config.task](config)
@@ -57,20 +67,37 @@ def fit(config: Config, *, ckpt_path: str | Path | None = None, record: Record |
         module.setup("fit")
         new, folder = folder is None, folder or create(config)
         remove_leftovers(folder.path)
-        for kind, origin in origins(config).items():
-            log.info("%s: %s", kind, origin)
-        log.info("Run folder: %s", folder.path)
         run = Run(folder, config)
-        callbacks = build_callbacks("fit", config, folder, record=record)
-        with _ended_in_good_order(folder, new), logged(folder.log), _entered(callbacks):
-            trainer = make_trainer(config, callbacks, tensorboard(folder, checkpoint))
-            trainer.fit(task, datamodule=module, ckpt_path=checkpoint, weights_only=True)
-            # Where nothing was left to train, the checkpoint to continue from is the best there is.
-            best = checkpoint if checkpoint and not folder.last.is_file() else run.checkpoint
-            _evaluate("validate", run, best, module)
-            if config.data.test_csv:
-                _evaluate("test", run, best, module)
+        with _ended_in_good_order(folder, new), logged(folder.log):
+            _announce(run)
+            callbacks = build_callbacks("fit", config, folder, record=record, debug=debug)
+            with _entered(callbacks):
+                trainer = make_trainer(config, callbacks, tensorboard(folder, checkpoint))
+                trainer.fit(task, datamodule=module, ckpt_path=checkpoint, weights_only=True)
+                # Where nothing was left to train, the checkpoint to continue from is the best there is.
+                best = checkpoint if checkpoint and not folder.last.is_file() else run.checkpoint
+                _evaluate("validate", run, best, module)
+                if config.data.test_csv:
+                    _evaluate("test", run, best, module)
+            _report(run)
     return run
+
+
+def _announce(run: Run) -> None:
+    """Tell what every component of the config stands for, and where the results go."""
+    for kind, origin in origins(run.config).items():
+        log.info("%s: %s", kind, origin)
+    log.info("Run folder: %s", run.folder.path)
+
+
+def _report(run: Run) -> None:
+    """Write the report, where the config asks for it; the results are on disk even if it cannot be written."""
+    if run.config.report is None:
+        return
+    try:
+        write_report(run.folder.path)
+    except Exception as error:
+        log.warning("The report could not be written: %s.", describe(error), exc_info=True)
 
 
 @contextmanager
@@ -190,14 +217,19 @@ def _score(stage: str, config: Config, checkpoint: Path) -> dict[str, float]:
         module.setup(stage)
         folder = _results_folder(stage, config, checkpoint)
         log.info("Results: %s", folder.path)
-        return _evaluate(stage, Run(folder, config), checkpoint, module)
+        run = Run(folder, config)
+        if not folder.config.is_file():
+            write_text(folder.config, dump_config(config))
+        metrics = _evaluate(stage, run, checkpoint, module)
+        _report(run)
+        return metrics
 
 
 def _results_folder(stage: str, config: Config, checkpoint: Path) -> RunFolder:
     """Choose where scores go: into the run for its own cases, else into a new folder, so that nothing is replaced."""
     folder, split = folder_of(checkpoint), SPLITS_OF[stage][0]
     if folder is None:
-        return RunFolder(unique_folder(Path(config.run.root) / config.run.name))
+        return RunFolder(unique_folder(Path(config.run.root) / f"{config.run.name}_{stage}"))
     csv = csv_of(config, split)
     own = load_run(folder.path).config
     own_csv = csv_of(own, split)
@@ -213,8 +245,8 @@ def _evaluate(stage: str, run: Run, checkpoint: Path, module: CSVDataModule) -> 
     predictions = run.folder.predictions if stage == "test" else None
     trainer = make_trainer(config, build_callbacks(stage, config, run.folder, predictions=predictions))
     evaluate = trainer.test if stage == "test" else trainer.validate
-    [metrics] = evaluate(task, datamodule=module, ckpt_path=checkpoint, weights_only=True, verbose=False)
-    return {name: float(value) for name, value in metrics.items()}
+    evaluate(task, datamodule=module, ckpt_path=checkpoint, weights_only=True, verbose=False)
+    return {name: float(value) for name, value in trainer.callback_metrics.items()}
 
 
 def _protect_inputs(target: Path, cases: list[Case]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 import torch
 from lightning import Callback, Trainer
-from lightning.pytorch.callbacks import Checkpoint, TQDMProgressBar
+from lightning.pytorch.callbacks import Checkpoint, ProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.plugins import CheckpointIO
 
@@ -23,19 +22,17 @@ from trainlib.folder import RunFolder
 
 
 def make_trainer(config: Config, callbacks: list[Callback], logger: TensorBoardLogger | None = None) -> Trainer:
-    """Make a Trainer with the arguments of the config; a progress bar appears on a terminal only."""
+    """Make a Trainer with the arguments of the config."""
     settings: dict[str, Any] = {
         "devices": 1,
         "num_sanity_val_steps": 0,
-        "enable_progress_bar": sys.stderr.isatty(),
         "enable_model_summary": False,
     }
     settings |= config.trainer
     if settings["devices"] == "auto":
         settings["devices"] = 1  # a run is one process
     settings["plugins"] = _plugins(settings.get("plugins"))
-    if settings["enable_progress_bar"]:
-        callbacks = [*callbacks, TQDMProgressBar(leave=False)]
+    settings["enable_progress_bar"] = any(isinstance(callback, ProgressBar) for callback in callbacks)
     checkpointing = any(isinstance(callback, Checkpoint) for callback in callbacks)
     try:
         return Trainer(**settings, callbacks=callbacks, logger=logger or False, enable_checkpointing=checkpointing)
@@ -52,7 +49,7 @@ def _plugins(given: Any) -> list[Any]:
 
 def tensorboard(folder: RunFolder, checkpoint: Path | None) -> TensorBoardLogger:
     """Log into the run folder; a resumed run hides the points that it is going to write again."""
-    purge = read_checkpoint(checkpoint)["global_step"] if checkpoint else None
+    purge = read_checkpoint(checkpoint)["global_step"] if checkpoint else 0 if folder.logs.exists() else None
     return TensorBoardLogger(folder.logs, name="", version="", purge_step=purge)
 
 

@@ -22,6 +22,7 @@ def run_epoch(table: EpochTable, epoch: int, validated: dict[str, float] | None)
         max_epochs=5,
         is_global_zero=True,
         sanity_checking=False,
+        loggers=[],
     )
     table.on_train_epoch_start(trainer, None)
     trainer.callback_metrics["train/loss"] = torch.tensor(0.5)

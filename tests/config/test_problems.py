@@ -162,3 +162,19 @@ def test_a_long_value_is_not_repeated(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_a_wrong_override_points_to_the_command_line(tmp_path: Path, override: str, expected: str) -> None:
     assert mistakes(tmp_path, DATA, [override]) == [f"command line: {expected}"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "pushover: hidden",
+        "pushover: [hidden]",
+        "pushover: {credentials: {app_token: hidden}}",
+        "pushover: {credentials: a.yaml, api: [hidden]}",
+        "pushover: {app_token: hidden}",
+    ],
+)
+def test_what_stands_under_pushover_is_not_repeated(tmp_path: Path, text: str) -> None:
+    found = mistakes(tmp_path, f"{DATA}\n{text}\n")
+    assert found
+    assert all("hidden" not in problem and "pushover" in problem for problem in found)

@@ -11,7 +11,7 @@ import pytest
 
 from tests.data.helpers import save
 from tests.data.test_geometry import stored
-from trainlib.data.writing import suffix_of, write_label_map, write_probabilities
+from trainlib.data.writing import probabilities_suffix_of, suffix_of, write_label_map, write_probabilities
 from trainlib.errors import DataError
 
 
@@ -95,11 +95,30 @@ def test_axes_of_length_one_of_the_image_come_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "suffix"),
-    [("a.nii.gz", ".nii.gz"), ("a.b.NII.GZ", ".nii.gz"), ("a.nii", ".nii"), ("a.png", ".nii.gz"), ("a", ".nii.gz")],
+    ("name", "suffix", "of_probabilities"),
+    [
+        ("a.nii.gz", ".nii.gz", ".nii.gz"),
+        ("a.b.NII.GZ", ".nii.gz", ".nii.gz"),
+        ("a.nii", ".nii", ".nii"),
+        ("a.png", ".png", ".tif"),
+        ("a.b.PNG", ".png", ".tif"),
+        ("a.jpg", ".png", ".tif"),
+        ("a.jpeg", ".png", ".tif"),
+        ("a.bmp", ".png", ".tif"),
+        ("a.tif", ".tif", ".tif"),
+        ("a.TIFF", ".tiff", ".tif"),
+        ("a.mgz", ".nii.gz", ".nii.gz"),
+        ("a", ".nii.gz", ".nii.gz"),
+    ],
 )
-def test_prediction_has_the_suffix_of_its_image(name: str, suffix: str) -> None:
+def test_prediction_has_a_suffix_that_suits_its_image(name: str, suffix: str, of_probabilities: str) -> None:
     assert suffix_of(Path(name)) == suffix
+    assert probabilities_suffix_of(Path(name)) == of_probabilities
+
+
+def test_prediction_of_a_stack_of_pictures_is_nifti() -> None:
+    assert suffix_of(Path("a.tif"), dims=3) == probabilities_suffix_of(Path("a.tif"), dims=3) == ".nii.gz"
+    assert suffix_of(Path("a.nii"), dims=3) == ".nii"
 
 
 def test_failed_writing_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

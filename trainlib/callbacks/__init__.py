@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from lightning import Callback
 from lightning.pytorch.callbacks import LearningRateMonitor
 
+from trainlib.callbacks.bar import TrainingBar
 from trainlib.callbacks.cases import CaseTable
 from trainlib.callbacks.checkpoints import best_checkpoint, early_stopping, last_checkpoint
-from trainlib.callbacks.epochs import EpochTable
+from trainlib.callbacks.debug import DebugChecks
+from trainlib.callbacks.emissions import Emissions
+from trainlib.callbacks.epochs import EpochTable, LogFlush
+from trainlib.callbacks.pictures import CasePictures
 from trainlib.callbacks.predictions import PredictionWriter
+from trainlib.callbacks.progress import Progress
+from trainlib.callbacks.pushover import Pushover
 from trainlib.callbacks.snapshot import Record, Snapshot
 from trainlib.config.schema import Config
 from trainlib.folder import RunFolder
@@ -19,7 +26,13 @@ __all__ = ["Record", "build_callbacks"]
 
 
 def build_callbacks(
-    stage: str, config: Config, folder: RunFolder, *, predictions: Path | None = None, record: Record | None = None
+    stage: str,
+    config: Config,
+    folder: RunFolder,
+    *,
+    predictions: Path | None = None,
+    record: Record | None = None,
+    debug: bool = False,
 ) -> list[Callback]:
     """Build the callbacks of a stage in the order in which they act.
 
@@ -29,17 +42,30 @@ def build_callbacks(
         folder: The run folder.
         predictions: Folder of the predicted files, for ``test`` and ``predict``.
         record: How the run was started, for ``fit``.
+        debug: Whether to look for mistakes first, for ``fit``.
     """
     callbacks: list[Callback] = []
+    if config.trainer.get("enable_progress_bar", sys.stderr.isatty()):
+        callbacks.append(TrainingBar(config.checkpoint.monitor))
     if stage == "fit":
         callbacks += [Snapshot(config, folder, record or Record()), EpochTable(folder)]
+        if debug:
+            callbacks.append(DebugChecks(config, folder))
         if config.lr_monitor is not None:
             callbacks.append(LearningRateMonitor(config.lr_monitor.logging_interval))
+        if config.progress is not None:
+            callbacks.append(Progress(config, folder, config.progress.cases))
+        if config.pushover is not None:  # after the pictures that it sends
+            callbacks.append(Pushover(config, folder))
+        if config.emissions is not None:  # entered last, so that its file is complete when the others end
+            callbacks.append(Emissions(config, folder))
     if stage != "predict":
         callbacks.append(CaseTable(folder))
+        if config.report is not None and stage != "fit":
+            callbacks.append(CasePictures(folder))
     if predictions is not None:
         callbacks.append(PredictionWriter(predictions))
     if stage == "fit":
         # Lightning lets these act last: a checkpoint is written when all else of the epoch is on disk.
-        callbacks += [*early_stopping(config), best_checkpoint(config, folder), last_checkpoint(folder)]
+        callbacks += [LogFlush(), *early_stopping(config), best_checkpoint(config, folder), last_checkpoint(folder)]
     return callbacks

@@ -1,4 +1,4 @@
-"""metrics.csv: a row for each epoch."""
+"""The figures of each epoch: a row in metrics.csv and a point in TensorBoard."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import time
 from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch.loggers import TensorBoardLogger
 
 from trainlib.files import write_table
 from trainlib.folder import RunFolder
@@ -21,6 +22,8 @@ SECONDS = "seconds"
 
 class EpochTable(Callback):
     """Writes what was logged in each epoch, and goes on where a resumed run stopped.
+
+    The tasks leave it to this callback to write them to TensorBoard too.
 
     Args:
         folder: The run folder.
@@ -60,6 +63,10 @@ class EpochTable(Callback):
         trained = {name: value for name, value in trainer.callback_metrics.items() if name not in validated}
         row = {"epoch": str(trainer.current_epoch), "step": str(trainer.global_step)}
         row |= {name: f"{float(value):.9g}" for name, value in {**trained, **self._validated}.items()}
+        figures = {name: float(value) for name, value in {**trained, **self._validated}.items() if not _is_rate(name)}
+        for logger in trainer.loggers:
+            # Lightning itself would log them after the checkpoint is written, and a kill in between lose them.
+            logger.log_metrics(figures, step=trainer.global_step - 1)
         row[SECONDS] = f"{time.monotonic() - self._began:.3f}"
         self._rows.append(row)
         if trainer.is_global_zero:
@@ -79,6 +86,21 @@ class EpochTable(Callback):
         }
         figures = "  ".join(f"{name} {float(value):.4g}" for name, value in shown.items())
         return f"epoch {int(row['epoch']) + 1}/{trainer.max_epochs}  {figures}  {row[SECONDS]} s"
+
+
+class LogFlush(Callback):
+    """Brings what TensorBoard was told of an epoch to the disk before the epoch's checkpoint is written."""
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Wait for TensorBoard's writer."""
+        for logger in trainer.loggers:
+            if isinstance(logger, TensorBoardLogger):
+                logger.experiment.flush()
+
+
+def _is_rate(name: str) -> bool:
+    """Tell whether a figure is a learning rate, which Lightning's monitor logs at the start of an epoch."""
+    return name.startswith("lr-")
 
 
 def _validated(trainer: Trainer) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from lightning import Callback, LightningModule, Trainer
 
-from trainlib.data.writing import suffix_of, write_label_map, write_probabilities
+from trainlib.data.writing import probabilities_suffix_of, suffix_of, write_label_map, write_probabilities
 from trainlib.files import write_text
 
 
@@ -44,13 +44,13 @@ class PredictionWriter(Callback):
     def _write(self, trainer: Trainer, predictions: list[dict[str, Any]], split: str) -> None:
         cases = trainer.datamodule.cases[split]
         for prediction in predictions:
-            case = cases[prediction["index"]]
-            name = case.name + suffix_of(case.images[0])
+            case, label_map = cases[prediction["index"]], prediction["label_map"]
             image, affine = case.images[0], prediction["affine"]
-            write_label_map(self.folder / name, prediction["label_map"], image, affine)
+            name = case.name + suffix_of(image, label_map.ndim)
+            write_label_map(self.folder / name, label_map, image, affine)
             row = {"prediction": name}
             if "probabilities" in prediction:
-                row["probabilities"] = f"{case.name}_probabilities{suffix_of(image)}"
+                row["probabilities"] = f"{case.name}_probabilities{probabilities_suffix_of(image, label_map.ndim)}"
                 write_probabilities(self.folder / row["probabilities"], prediction["probabilities"], image, affine)
             self._rows[prediction["index"]] = row
 

@@ -21,6 +21,8 @@ from lightning import Callback, LightningModule, Trainer
 
 import trainlib
 from trainlib.build.check import origins
+from trainlib.callbacks.masking import mask_credentials
+from trainlib.config.credentials import read_credentials
 from trainlib.config.load import dump_config
 from trainlib.config.schema import Config
 from trainlib.data.splits import SPLITS, csv_of
@@ -69,7 +71,8 @@ class Snapshot(Callback):
         write_text(target / "environment.json", json.dumps(_environment(), indent=2) + "\n")
         write_text(target / "components.json", json.dumps(origins(self.config), indent=2) + "\n")
         write_text(target / "command.txt", shlex.join(self.record.command) + "\n")
-        _write_git_state(target, Path.cwd())
+        pushover = self.config.pushover
+        _write_git_state(target, Path.cwd(), Path(pushover.credentials) if pushover else None)
 
     def _copy_inputs(self, target: Path) -> None:
         """Copy configs, CSVs, patch scripts and trainlib itself."""
@@ -115,13 +118,26 @@ def _environment() -> dict[str, Any]:
     }
 
 
-def _write_git_state(target: Path, folder: Path) -> None:
-    """Keep commit, status and uncommitted changes of the git repository that `folder` is in, if it is in one."""
+def _write_git_state(target: Path, folder: Path, credentials: Path | None) -> None:
+    """Keep commit, status and uncommitted changes of the git repository that `folder` is in, if it is in one.
+
+    The file of credentials is left out, and so is what it holds wherever else it was written. Credentials in other
+    files, and former ones, are masked.
+    """
     commit = _git(folder, "rev-parse", "HEAD")
     if commit is not None:
         status = _git(folder, "status", "--short") or ""
         write_text(target / "git.txt", f"commit {commit}\n{status}")
-        write_text(target / "git.diff", _git(folder, "diff", "HEAD") or "")
+        plain = ("--no-color", "--no-ext-diff")  # what git.diff is, whatever the user has set for the terminal
+        diff = mask_credentials(_git(folder, "diff", *plain, "HEAD", "--", *_without(credentials, folder)) or "")
+        write_text(target / "git.diff", read_credentials(credentials).hide(diff) if credentials else diff)
+
+
+def _without(file: Path | None, folder: Path) -> list[str]:
+    """Write the pathspec that leaves out a file, and what it links to, where they lie in the repository of `folder`."""
+    top = Path((_git(folder, "rev-parse", "--show-toplevel") or "").removesuffix("\n"))
+    places = {file.parent.resolve() / file.name, file.resolve()} if file else set()
+    return [f":(top,exclude,literal){place.relative_to(top)}" for place in places if place.is_relative_to(top)]
 
 
 def _git(folder: Path, *arguments: str) -> str | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -30,6 +31,16 @@ Files = Annotated[
 Checkpoint = Annotated[str | None, typer.Option("--ckpt_path", help="Checkpoint to use.")]
 
 
+class _Task(StrEnum):
+    segmentation = "segmentation"
+    classification = "classification"
+
+
+class _Format(StrEnum):
+    png = "png"
+    nifti = "nifti"
+
+
 @app.command(context_settings=_SETTINGS)
 def fit(
     ctx: typer.Context,
@@ -37,6 +48,9 @@ def fit(
     ckpt_path: Annotated[
         str | None, typer.Option("--ckpt_path", help="Checkpoint to continue from; `last` continues the newest run.")
     ] = None,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Look for common mistakes in two short epochs on a few cases.")
+    ] = False,
     print_config: Annotated[bool, typer.Option("--print_config", help="Print the complete config and exit.")] = False,
 ) -> None:
     """Train, then test the best checkpoint. Settings follow as KEY=VALUE, as in trainer.max_epochs=5."""
@@ -46,9 +60,11 @@ def fit(
     from trainlib.run import fit as run_fit
 
     start_logging()
-    with told(lambda checkpoint: _how_to_resume(files, overrides, checkpoint)):
-        run = run_fit(ready, ckpt_path=ckpt_path, record=Record(("trainlib", *sys.argv[1:]), tuple(files)))
-        show_results(run)
+    record = Record(("trainlib", *sys.argv[1:]), tuple(files))
+    with told(None if debug else lambda checkpoint: _how_to_resume(files, overrides, checkpoint)):
+        run = run_fit(ready, ckpt_path=ckpt_path, record=record, debug=debug)
+        if not debug:  # the scores of two epochs would look like results
+            show_results(run)
 
 
 @app.command(context_settings=_SETTINGS)
@@ -89,6 +105,15 @@ def predict(
 
 
 @app.command()
+def report(folder: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")]) -> None:
+    """Write the report of a run again, from its folder alone."""
+    from trainlib.report import write_report
+
+    with told():
+        print(write_report(folder))
+
+
+@app.command()
 def schema() -> None:
     """Print the JSON Schema of the config, with which editors complete and check it."""
     from trainlib.config.schema import Config
@@ -101,16 +126,36 @@ def phantom(
     folder: Annotated[Path, typer.Argument(help="Empty or new folder.")],
     dims: Annotated[int, typer.Option("--dims", min=2, max=3, help="Spatial dimensions.")] = 3,
     channels: Annotated[int, typer.Option("--channels", min=1, help="Images of each case.")] = 1,
+    task: Annotated[_Task, typer.Option("--task", help="What the labels are for.")] = _Task.segmentation,
+    multilabel: Annotated[
+        bool, typer.Option("--multilabel", help="Several findings in an image, a 0/1 column for each.")
+    ] = False,
+    file_format: Annotated[
+        _Format | None, typer.Option("--format", help="Of images and masks; default: png in 2-D, nifti in 3-D.")
+    ] = None,
+    rgb: Annotated[bool, typer.Option("--rgb", help="Colour pictures; 2-D PNG alone.")] = False,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the random draws.")] = 0,
 ) -> None:
     """Write a small generated data set with its three CSV files."""
-    from trainlib.data.phantom import CLASSES, make_dataset
+    file_format = file_format or (_Format.png if dims == 2 else _Format.nifti)
+    if file_format == _Format.png and dims == 3:
+        refuse([Problem("--format png: a picture has two dimensions. Add --dims 2, or leave it out.")])
+    if rgb and (file_format != _Format.png or channels > 1):
+        refuse([Problem("--rgb: only 2-D PNG images have colours, which are their channels. Add --dims 2 alone.")])
+    if multilabel and task != _Task.classification:
+        refuse([Problem("--multilabel: only classification has findings. Add --task classification.")])
+    from trainlib.data.phantom import CLASSES, FINDINGS, make_classification_dataset, make_dataset
 
+    common: dict[str, Any] = {"spatial_dims": dims, "channels": channels, "file_format": file_format.value, "rgb": rgb}
     try:
-        make_dataset(folder, spatial_dims=dims, channels=channels, seed=seed)
+        if task == _Task.classification:
+            make_classification_dataset(folder, multilabel=multilabel, seed=seed, **common)
+        else:
+            make_dataset(folder, seed=seed, **common)
     except FileExistsError as error:
         refuse([Problem(f"{error}. Choose another folder.")])
-    print(f"{folder}: train.csv, valid.csv, test.csv; classes: {', '.join(CLASSES)}")
+    classes = FINDINGS if task == _Task.classification else CLASSES
+    print(f"{folder}: train.csv, valid.csv, test.csv; classes: {', '.join(classes)}")
 
 
 def main() -> NoReturn:

@@ -61,11 +61,14 @@ class _LineHandler(logging.Handler):
     """Prints lines above a progress bar, where there is one."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Print the message as a line."""
+        """Print the message as a line; a terminal that is gone must not end a training."""
         from tqdm import tqdm
 
-        tqdm.write(self.format(record), file=sys.stdout)
-        sys.stdout.flush()
+        try:
+            tqdm.write(self.format(record), file=sys.stdout)
+            sys.stdout.flush()
+        except OSError:
+            self.handleError(record)
 
 
 def start_logging() -> None:
@@ -87,6 +90,8 @@ def show_results(run: Any) -> None:
 
     rows = cases[cases["split"] == split].to_dict("records")
     show_metrics({f"{split}/{name}": value for name, value in summarise(rows).items()})
+    if run.folder.report.is_file():
+        print(f"report       {run.folder.report}")
     print(f"checkpoint   {run.checkpoint}")
     print(f"run folder   {run.folder.path}")
 

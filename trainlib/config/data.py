@@ -60,6 +60,8 @@ class DataSection(Section):
     """Folder of the disk cache; shared by all runs. Default: `.cache` in `run.root`."""
     num_workers: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
     """Processes that prepare cases; `auto` asks cores, memory and the open-file limit."""
+    limit_cases: Annotated[int, Field(ge=1)] | None = None
+    """Use only the first n cases of the training, validation and test split each, for trying things out."""
 
     @field_validator("label_map")
     @classmethod

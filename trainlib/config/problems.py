@@ -28,6 +28,8 @@ _EXPECTED = {
     "less_than": "a number below {lt}",
     "too_short": "at least {min_length} of them",
 }
+# Sections whose values are not repeated: someone may have written a token where the name of a file belongs.
+_SECRET = ("pushover",)
 _PATTERNS = {
     "name": "a name without slashes that does not begin with a dot",
     "classes": "a name without slashes",
@@ -106,6 +108,8 @@ def _sentence(detail: Any, key: Key, expectations: list[str]) -> str:
     expected = " or ".join(dict.fromkeys(expectations))
     found = detail.get("ctx", {}).get("found")
     value = detail["input"]
+    if key[0] in _SECRET:
+        return f"{name}: expected {expected}, found something else."
     return f"{name}: expected {expected}, found {found or _found(value)}.{_about_quotes(detail['type'], value)}"
 
 

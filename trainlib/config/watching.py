@@ -37,5 +37,7 @@ class PushoverSection(Section):
     """YAML file with `app_token`, `user_key` and, where they are needed, `proxies`."""
     min_interval: Annotated[float, Field(ge=0)] = 600.0
     """Least number of seconds between two messages on improvements."""
+    pictures: bool = True
+    """Attach pictures; they show images of patients with the names of their files."""
     api: str = "https://api.pushover.net/1"
     """Address of the API."""

@@ -61,13 +61,21 @@ class CSVDataModule(LightningDataModule):
             return
         self._open_files = prepare_open_files()
         for split in splits:
-            self.cases[split] = read_split(self.config, split)
+            self.cases[split] = self._limited(read_split(self.config, split), split)
         caches = {split: self._cache(split) for split in splits}
         for cache in dict.fromkeys(caches.values()):
             if stage == "fit" or cache.keeps:
                 self._fill(cache, [case for split in splits if caches[split] is cache for case in self.cases[split]])
         for split in splits:
             self._datasets[split] = self._dataset(split, caches[split])
+
+    def _limited(self, cases: list[Case], split: str) -> list[Case]:
+        """Leave out what `data.limit_cases` says; whoever names cases to predict wants them all."""
+        most = self.config.data.limit_cases
+        if most is None or split == "predict" or len(cases) <= most:
+            return cases
+        log.info("data.limit_cases: the first %d of %d cases of %s are used.", most, len(cases), cases[0].csv)
+        return cases[:most]
 
     def _cache(self, split: str) -> NoCache:
         """Make the cache of a split, once; cases to predict come only once and are not kept."""

@@ -79,7 +79,9 @@ class SegmentationTask(BaseTask):
         outputs: dict[str, Any] = {}
         if stage in ("train", "valid"):
             outputs["loss"] = self._loss(logits, batch["label"])
-            self.log(f"{stage}/loss", outputs["loss"], on_step=False, on_epoch=True, batch_size=len(image))
+            self.log(
+                f"{stage}/loss", outputs["loss"], on_step=False, on_epoch=True, batch_size=len(image), logger=False
+            )
         if stage == "valid":
             outputs |= self._score_preprocessed(logits, batch)
         elif stage in ("test", "predict"):
@@ -172,4 +174,4 @@ class SegmentationTask(BaseTask):
         names = dict.fromkeys(row["class"] for row in self._rows)
         absent = {f"{metric}/{name}": float("nan") for metric in computed for name in names}
         self._rows = []
-        self.log_dict({f"{stage}/{name}": value for name, value in (absent | summary).items()})
+        self.log_dict({f"{stage}/{name}": value for name, value in (absent | summary).items()}, logger=False)

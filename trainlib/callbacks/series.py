@@ -1,0 +1,26 @@
+"""What was logged so far, read from the table of epochs."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+
+def read_series(path: Path) -> dict[str, list[tuple[float, float]]]:
+    """Read the points of every metric in ``metrics.csv``.
+
+    Args:
+        path: The table; it may not exist yet.
+
+    Returns:
+        For each metric the epochs, counted from 1, with its values.
+    """
+    series: dict[str, list[tuple[float, float]]] = {}
+    if not path.is_file():
+        return series
+    with path.open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            for name, text in row.items():
+                if text and name not in ("epoch", "step", "seconds"):
+                    series.setdefault(name, []).append((float(row["epoch"]) + 1, float(text)))
+    return series

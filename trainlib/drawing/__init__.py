@@ -1,0 +1,1 @@
+"""Pictures of cases and of curves: arrays in, PIL images out."""

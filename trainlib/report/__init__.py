@@ -1,0 +1,39 @@
+"""The report of a run: its folder in, one self-contained ``report.html`` out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from trainlib.files import write_text
+from trainlib.folder import RunFolder
+
+
+def write_report(path: str | Path) -> Path:
+    """Write ``report.html`` into a run folder, from what the folder holds alone.
+
+    Args:
+        path: The run folder. Whatever it lacks, the report tells.
+
+    Returns:
+        The report.
+
+    Raises:
+        ConfigError: It is no run folder, or its ``config.yaml`` is no config at all.
+    """
+    from trainlib.drawing.animation import write_gif
+    from trainlib.report.content import read_content
+    from trainlib.report.page import render
+
+    folder = RunFolder(Path(path))
+    if _lacks_pictures(folder):  # a killed process could not write its GIF
+        write_gif(folder.frames, folder.gif)
+    content = read_content(folder.path)
+    write_text(content.folder.report, render(content))
+    return content.folder.report
+
+
+def _lacks_pictures(folder: RunFolder) -> bool:
+    """Tell whether there are progress pictures that the GIF does not show, or whether there is no GIF of them."""
+    if not (frames := folder.frames):
+        return False
+    return not folder.gif.is_file() or folder.gif.stat().st_mtime < frames[-1].stat().st_mtime
