@@ -119,11 +119,63 @@ def test_what_changes_no_figure_is_not_told(sections: dict[str, Any], caplog: py
     assert caplog.messages == []
 
 
+CLASSES = ["cyst", "tumour"]
+
+
+def classification(**data: Any) -> Config:
+    return config(data={"classes": CLASSES} | data, task="classification", loss="BCEWithLogitsLoss")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        (classification(), classification(label_cols=CLASSES),
+         "data.label_cols is ['cyst', 'tumour'], but {path} was trained with ['label']."),
+        (classification(label_cols=CLASSES), classification(),
+         "data.label_cols is ['label'], but {path} was trained with ['cyst', 'tumour']."),
+        (classification(channels=1), classification(channels=3),
+         "data.channels is 3, but {path} was trained with 1."),
+        (config(), config(data={"channels": 4}), "data.channels is 4, but {path} was trained with not set."),
+    ],
+)  # fmt: skip
+def test_other_outputs_or_channels_are_refused_though_the_classes_are_the_same(
+    before: Config, after: Config, expected: str
+) -> None:
+    with pytest.raises(CheckpointError) as caught:
+        compare(checkpoint_of(before), after, PATH)
+    assert [p.text for p in caught.value.problems] == [f"{expected.format(path=PATH)} Weights cannot be carried over."]
+
+
+def test_of_a_checkpoint_of_another_task_only_the_task_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "trainlib.checkpoints")
+    now = config(data={"classes": CLASSES, "channels": 3, "label_cols": CLASSES}, task="classification", seed=1)
+    with pytest.raises(CheckpointError) as caught:
+        compare(checkpoint_of(config()), now, PATH)
+    assert str(caught.value) == (
+        f"task is 'classification', but {PATH} was trained with 'segmentation'. Weights cannot be carried over."
+    )
+    assert caplog.messages == []
+
+
+def test_where_weights_cannot_be_carried_over_other_differences_are_not_told(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "trainlib.checkpoints")
+    with pytest.raises(CheckpointError, match=r"^model is 'SegResNet'"):
+        compare(checkpoint_of(config(model="UNETR")), config(model="SegResNet", seed=1, data={"batch_size": 9}), PATH)
+    assert caplog.messages == []
+
+
 @pytest.mark.parametrize(
     ("before", "after", "told"),
     [
         ({"data": {"image_cols": "scan"}}, {"data": {"image_cols": "image"}}, ["data.image_cols: now ['image']"]),
         ({"patch": {"model": "/here/m.py"}}, {"patch": {"model": "/there/m.py"}}, []),
+        ({}, {"data": {"channels": 1}}, ["data.channels: now 1"]),
+        (
+            {"data": {"channels": 3}},
+            {"data": {"image_cols": ["r", "g", "b"]}},
+            ["data.channels: now not set", "data.image_cols: now ['r', 'g', 'b']"],
+        ),
+        ({"data": {"label_cols": "mask"}}, {"data": {"label_cols": "label"}}, ["data.label_cols: now ['label']"]),
         ({}, {"data": {"root": "/moved"}}, ["data.root: now '/moved'"]),
     ],
 )
@@ -132,7 +184,7 @@ def test_what_the_weights_do_not_depend_on_is_no_obstacle(
 ) -> None:
     caplog.set_level(logging.INFO, "trainlib.checkpoints")
     compare(checkpoint_of(config(**before)), config(**after), PATH)
-    assert [message.split(",")[0] for message in caplog.messages] == told
+    assert [message.split(", in the checkpoint")[0] for message in caplog.messages] == told
 
 
 def test_a_checkpoint_is_written_beside_its_final_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

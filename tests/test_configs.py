@@ -10,7 +10,8 @@ import yaml
 
 from tests.conftest import ROOT
 from trainlib import fit, load_config
-from trainlib.data.phantom import make_dataset
+from trainlib.config.schema import Config
+from trainlib.data.phantom import make_classification_dataset, make_dataset
 
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 # A batch is enough, and where the machine stands must not be looked up on the network.
@@ -24,12 +25,28 @@ def needed(config: Path) -> list[Path]:
     return [config.with_name(name) for name in BASES.get(config.name, [])] + [config]
 
 
+def generated(config: Config, folder: Path) -> tuple[Path, list[str]]:
+    """Generate data for the task of a config, and tell what of them differs from the data that it was written for."""
+    dims = config.data.spatial_dims
+    if config.task == "classification":
+        make_classification_dataset(folder, spatial_dims=dims, cases=(6, 3, 3))
+        classes = "[hollow, smooth, spiculated]"
+    else:
+        make_dataset(folder, spatial_dims=dims, cases=(4, 1, 1))
+        classes = "[background, organ, lesion]"
+    own = [f"data.label_map.{value}=organ" for value in config.data.label_map]
+    csvs = [f"data.{split}_csv={split}.csv" for split in ("train", "valid", "test")]
+    own += ["data.label_cols=label", f"data.classes={classes}", *csvs]
+    if config.run.name == "breast":  # images of one size
+        own.append("transforms.base=[LoadImaged, EnsureChannelFirstd, Resized: {spatial_size: [28, 28]}]")
+    return folder, [*own, "trainer.check_val_every_n_epoch=1"]
+
+
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.name)
 def test_a_config_runs_through_one_batch(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    merged = load_config(needed(config))
-    data = make_dataset(tmp_path / "data", spatial_dims=merged.data.spatial_dims, cases=(4, 1, 1))
-    overrides = [f"data.root={data}", f"run.root={tmp_path}", "trainer.max_epochs=1", *QUICK]
+    data, own = generated(load_config(needed(config)), tmp_path / "data")
+    overrides = [f"data.root={data}", f"run.root={tmp_path}", "trainer.max_epochs=1", *QUICK, *own]
     run = fit(load_config(needed(config), overrides))
     assert run.metrics["train/loss"].notna().all()
     assert len(run.cases["split"].unique()) == 2

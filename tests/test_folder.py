@@ -47,6 +47,7 @@ def test_files_of_a_run_lie_where_the_design_says() -> None:
         "gif": "/r/progress.gif",
         "emissions": "/r/emissions.csv",
         "report": "/r/report.html",
+        "classification_report": "/r/classification_report.csv",
         "debug": "/r/debug",
         "snapshot": "/r/snapshot",
     }

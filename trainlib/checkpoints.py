@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
+from trainlib.config.defaults import CLASSIFICATION
 from trainlib.config.schema import Config
 from trainlib.errors import CheckpointError, Problem
 from trainlib.files import atomic_path
@@ -18,7 +19,7 @@ from trainlib.files import atomic_path
 log = logging.getLogger(__name__)
 
 # What the weights depend on: a checkpoint cannot be used when these differ.
-_SHAPING = ("task", "model", "patch.model", "data.classes", "data.spatial_dims", "data.image_cols")
+_SHAPING = ("task", "model", "patch.model", "data.classes", "data.spatial_dims")
 # What changes no figure of a run.
 _IRRELEVANT = (
     *("run.", "data.cache", "data.num_workers"),
@@ -84,27 +85,50 @@ def epochs_in(checkpoint: Mapping[str, Any]) -> int:
 
 
 def compare(checkpoint: Mapping[str, Any], config: Config, path: Path) -> None:
-    """Log which settings differ from those the checkpoint was trained with.
+    """Log which settings differ from those the checkpoint was trained with, where its weights can be used.
 
     Raises:
-        CheckpointError: A setting differs that the weights depend on; all of them are named.
+        CheckpointError: A setting differs that the weights depend on; all of them are named, of another task only
+            the task, from which the rest follows.
     """
     before = _comparable(checkpoint["trainlib"]["config"])
     now = _comparable(config.model_dump(mode="json"))
-    problems = []
-    for key in sorted(before.keys() | now.keys()):
-        old, new = before.get(key), now.get(key)
-        if old == new or key.startswith(_IRRELEVANT):
-            continue
-        # Columns may be renamed; their number is that of the network's input channels.
-        renamed = key == "data.image_cols" and len(old or ()) == len(new or ())
-        if key.startswith(_SHAPING) and not renamed:
-            text = f"{key} is {_show(new)}, but {path} was trained with {_show(old)}. Weights cannot be carried over."
-            problems.append(Problem(text))
-        else:
-            log.info("%s: now %s, in the checkpoint %s.", key, _show(new), _show(old))
-    if problems:
-        raise CheckpointError(problems)
+    keys = sorted(before.keys() | now.keys())
+    differing = [key for key in keys if before.get(key) != now.get(key) and not key.startswith(_IRRELEVANT)]
+    wrong = [key for key in differing if key.startswith(_SHAPING) or _shapes_through_columns(key, before, now)]
+    if wrong:
+        raise CheckpointError(
+            Problem(
+                f"{key} is {_show(now.get(key))}, but {path} was trained with {_show(before.get(key))}. "
+                "Weights cannot be carried over."
+            )
+            for key in (["task"] if "task" in wrong else wrong)
+        )
+    for key in differing:
+        log.info("%s: now %s, in the checkpoint %s.", key, _show(now.get(key)), _show(before.get(key)))
+
+
+def _shapes_through_columns(key: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Tell whether a difference in columns or channels changes what the network takes or means.
+
+    Columns may be renamed: what counts is the number of input channels, and whether classes exclude each other.
+    """
+    if key == "data.label_cols":
+        return _is_multilabel(before) != _is_multilabel(now)
+    if key == "data.image_cols":
+        return _in_channels(before) != _in_channels(now) and len(before.get(key) or ()) != len(now.get(key) or ())
+    if key == "data.channels":
+        return _in_channels(before) != _in_channels(now) and (before.get(key) or 1) != (now.get(key) or 1)
+    return False
+
+
+def _in_channels(flat: Mapping[str, Any]) -> int:
+    """Return the input channels of a flat config, as `Config.in_channels` does; older ones know of one per file."""
+    return len(flat.get("data.image_cols") or ()) * int(flat.get("data.channels") or 1)
+
+
+def _is_multilabel(flat: Mapping[str, Any]) -> bool:
+    return flat.get("task") == CLASSIFICATION and len(flat.get("data.label_cols") or ()) > 1
 
 
 def _show(value: Any) -> str:

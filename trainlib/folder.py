@@ -103,6 +103,11 @@ class RunFolder:
         return self.path / "report.html"
 
     @property
+    def classification_report(self) -> Path:
+        """Table of the figures of each class, of a classification."""
+        return self.path / "classification_report.csv"
+
+    @property
     def debug(self) -> Path:
         """Folder of what `fit --debug` found."""
         return self.path / "debug"

@@ -11,6 +11,7 @@ from trainlib.config.load import Loaded
 from trainlib.config.schema import Config
 from trainlib.config.sources import Key, dotted
 from trainlib.errors import ConfigError, Problem
+from trainlib.metrics.scores import METRICS
 from trainlib.suggest import did_you_mean
 
 
@@ -28,7 +29,9 @@ def quick_problems(loaded: Loaded, command: str = "fit") -> list[Problem]:
         return []
     mistakes = [*_contradictions(config), *(_unusable_credentials(config) if command == "fit" else ())]
     problems = [Problem(text, loaded.sources.locate(key)) for key, text in mistakes if not _rests_on(loaded, key)]
-    if any(_rests_on(loaded, ("data", name)) for name in ("root", "image_cols", "label_cols", "group_col")):
+    read = ["root", "image_cols", "label_cols", "group_col"]
+    read += ["classes", "label_map"] if config.task == "classification" else []
+    if any(_rests_on(loaded, ("data", name)) for name in read):
         return problems
     splits = [split for split in SPLITS_OF[command] if ("data", f"{split}_csv") not in loaded.wrong]
     absent = {split: key for split in splits if (key := _absent_csv(config, split)) is not None}
@@ -59,8 +62,9 @@ def _contradictions(config: Config) -> Iterator[tuple[Key, str]]:
     for name, path in config.patch:
         if path is not None and not Path(path).is_file():
             yield ("patch", name), f"patch.{name}: there is no script {path}."
-    if len(config.data.label_cols) > 1:
+    if config.task == "segmentation" and len(config.data.label_cols) > 1:
         yield ("data", "label_cols"), "data.label_cols: segmentation expects one label column, found several."
+    yield from _class_contradictions(config)
     monitor = config.checkpoint.monitor
     known = _logged(config)
     if monitor not in known:
@@ -89,8 +93,31 @@ def _unusable_credentials(config: Config) -> Iterator[tuple[Key, str]]:
             yield ("pushover", "credentials"), str(error)
 
 
+def _class_contradictions(config: Config) -> Iterator[tuple[Key, str]]:
+    data = config.data
+    if config.task == "segmentation":
+        if data.balance:
+            yield ("data", "balance"), "data.balance: only classification draws cases by their class. Leave it out."
+        return
+    if config.multilabel and data.balance:
+        yield ("data", "balance"), "data.balance: a multi-label case has no class of its own. Leave it out."
+    if config.multilabel and len(data.classes) != len(data.label_cols):
+        yield (
+            ("data", "classes"),
+            f"data.classes: expected {len(data.label_cols)} names, one for each of data.label_cols, "
+            f"found {len(data.classes)}.",
+        )
+    if config.multilabel and data.label_map:
+        yield ("data", "label_map"), "data.label_map: columns of a multi-label task hold 0 and 1. Leave it out."
+    elif data.label_map and not data.classes:
+        yield ("data", "label_map"), "data.label_map: name the classes in data.classes too."
+
+
 def _logged(config: Config) -> list[str]:
     """List the metrics that a training logs."""
+    if config.task == "classification":
+        names = [f"valid/{metric}" for metric in METRICS]
+        return ["train/loss", "valid/loss", *names, *(f"{n}/{c}" for n in names for c in config.data.classes)]
     scores = ("dice", "hd", "hd95", "asd", "nsd")
     classes = config.data.classes if config.metrics.include_background else config.data.classes[1:]
     per_class = [f"valid/{score}/{name}" for score in scores for name in classes]

@@ -11,6 +11,7 @@ from trainlib.config.load import load_config
 from trainlib.config.schema import Config
 from trainlib.errors import CheckpointError, ConfigError
 from trainlib.folder import RunFolder
+from trainlib.metrics.summary import summarise
 
 
 @dataclass(frozen=True)
@@ -34,14 +35,36 @@ class Run:
     def cases(self) -> pd.DataFrame:
         """A row for each case, class and split."""
         # Names stay texts: a case may be called 001, and a class NA.
-        texts = dict.fromkeys(("split", "case", "class", "outcome"), str)
-        return pd.read_csv(self.folder.cases, dtype=texts, keep_default_na=False, na_values=[""])
+        texts = dict.fromkeys(("split", "case", "class", "outcome", "label", "prediction"), str)
+        return pd.read_csv(
+            self.folder.cases, dtype=texts, keep_default_na=False, na_values=[""], float_precision="round_trip"
+        )
 
     @property
     def emissions(self) -> pd.DataFrame:
         """A row for each part of the training, the last with the totals so far."""
         # Codes stay texts: no country is a missing value.
         return pd.read_csv(self.folder.emissions, keep_default_na=False, na_values=[""])
+
+    def scores(self, split: str) -> dict[str, float]:
+        """Compute the metrics of a split from the table of cases, such as "dice" and "dice/tumour".
+
+        Args:
+            split: ``valid`` or ``test``; one without cases has no metrics.
+        """
+        table = self.cases
+        table = table[table["split"] == split]
+        if self.config.task == "segmentation":
+            return summarise(table.to_dict("records"))  # type: ignore[arg-type]
+        if table.empty:
+            return {}
+        from trainlib.metrics.classification import score_split
+
+        classes, multilabel = self.config.data.classes, self.config.multilabel
+        probabilities = table[[f"probability_{name}" for name in classes]].to_numpy(dtype=float, copy=True)
+        labels = table[[f"label_{name}" for name in classes]] if multilabel else table["label"].map(classes.index)
+        targets = labels.to_numpy(dtype=int, copy=True)
+        return score_split(probabilities, targets, classes, multilabel=multilabel)
 
     @property
     def checkpoint(self) -> Path:

@@ -17,6 +17,7 @@ from trainlib.checkpoints import compare, epochs_in, read_checkpoint
 from trainlib.config.debug import debug_config
 from trainlib.config.load import dump_config
 from trainlib.config.schema import Config
+from trainlib.data.complete import complete, with_computable_monitor
 from trainlib.data.geometry import Geometry
 from trainlib.data.module import CSVDataModule
 from trainlib.data.splits import SPLITS_OF, Case, check_splits, csv_of
@@ -28,7 +29,7 @@ from trainlib.logfile import logged
 from trainlib.report import write_report
 from trainlib.results import Run, load_run
 from trainlib.signals import interruptible
-from trainlib.tasks import TASKS
+from trainlib.tasks import TASKS, BaseTask
 from trainlib.trainer import explained, make_trainer, tensorboard
 
 log = logging.getLogger(__name__)
@@ -54,11 +55,7 @@ def fit(
         ResourceError: The machine ran out of something.
         Interrupted: A signal ended the training; everything up to the last finished epoch is on disk.
     """
-    if debug and ckpt_path is not None:
-        raise ConfigError("--debug looks at the beginning of a training. Leave --ckpt_path out.")
-    if problems := check_splits(config, SPLITS_OF["fit"]):
-        raise DataError(problems)
-    config = debug_config(config) if debug else config
+    config = _checked_for_training(config, debug=debug, resumed=ckpt_path is not None)
     folder, checkpoint = _start(config, ckpt_path)
     first_epoch = epochs_in(read_checkpoint(checkpoint)) if checkpoint else 0
     module, task = CSVDataModule(config, first_epoch), TASKS[config.task](config)
@@ -72,15 +69,40 @@ def fit(
             _announce(run)
             callbacks = build_callbacks("fit", config, folder, record=record, debug=debug)
             with _entered(callbacks):
-                trainer = make_trainer(config, callbacks, tensorboard(folder, checkpoint))
-                trainer.fit(task, datamodule=module, ckpt_path=checkpoint, weights_only=True)
-                # Where nothing was left to train, the checkpoint to continue from is the best there is.
-                best = checkpoint if checkpoint and not folder.last.is_file() else run.checkpoint
-                _evaluate("validate", run, best, module)
-                if config.data.test_csv:
-                    _evaluate("test", run, best, module)
+                _train(run, task, module, callbacks, checkpoint)
             _report(run)
     return run
+
+
+def _checked_for_training(config: Config, *, debug: bool, resumed: bool) -> Config:
+    """Complete the config, and refuse what cannot be trained."""
+    if debug and resumed:
+        raise ConfigError("--debug looks at the beginning of a training. Leave --ckpt_path out.")
+    if debug and config.task != "segmentation":
+        raise ConfigError("--debug knows the mistakes of a segmentation only. Leave it out.")
+    config = with_computable_monitor(complete(config))
+    if problems := check_splits(config, SPLITS_OF["fit"]):
+        raise DataError(problems)
+    return debug_config(config) if debug else config
+
+
+def _train(run: Run, task: BaseTask, module: CSVDataModule, callbacks: list[Callback], checkpoint: Path | None) -> None:
+    """Run Lightning's `fit`, then score the best checkpoint on the validation and the test cases."""
+    trainer = make_trainer(run.config, callbacks, tensorboard(run.folder, checkpoint))
+    trainer.fit(task, datamodule=module, ckpt_path=checkpoint, weights_only=True)
+    # Where nothing was left to train, the checkpoint to continue from is the best there is.
+    best = checkpoint if checkpoint and not run.folder.last.is_file() else run.checkpoint
+    _evaluate("validate", run, best, module)
+    if run.config.data.test_csv:
+        _evaluate("test", run, best, module)
+
+
+def _trained_as(config: Config, checkpoint: Path) -> Config:
+    """Complete the config as the checkpoint was trained, and check that its weights fit."""
+    content = read_checkpoint(checkpoint)
+    config = complete(config, content["trainlib"]["config"])
+    compare(content, config, checkpoint)
+    return config
 
 
 def _announce(run: Run) -> None:
@@ -177,7 +199,7 @@ def predict(
         InputError: Something in the config, the CSV, a file or the checkpoint is wrong.
     """
     checkpoint = Path(ckpt_path)
-    compare(read_checkpoint(checkpoint), config, checkpoint)
+    config = _trained_as(config, checkpoint)
     if not (config.data.predict_csv or config.data.test_csv):
         raise ConfigError("data.predict_csv is missing. Name the CSV of the cases to predict.")
     task = TASKS[config.task](config, Geometry(config), keep_probabilities=probabilities)
@@ -186,7 +208,8 @@ def predict(
         task.configure_model()
         module.setup("predict")
         target = _prediction_folder(checkpoint, out, overwrite)
-        _protect_inputs(target, module.cases["predict"])
+        if config.task == "segmentation":  # a classification writes a table alone
+            _protect_inputs(target, module.cases["predict"], config.data.spatial_dims)
         folder = folder_of(checkpoint) or RunFolder(target)
         trainer = make_trainer(config, build_callbacks("predict", config, folder, predictions=target))
         trainer.predict(task, datamodule=module, ckpt_path=checkpoint, return_predictions=False, weights_only=True)
@@ -211,7 +234,7 @@ def _start(config: Config, ckpt_path: str | Path | None) -> tuple[RunFolder | No
 
 
 def _score(stage: str, config: Config, checkpoint: Path) -> dict[str, float]:
-    compare(read_checkpoint(checkpoint), config, checkpoint)
+    config = _trained_as(config, checkpoint)
     module = CSVDataModule(config)
     with interruptible(), explained():
         module.setup(stage)
@@ -249,11 +272,11 @@ def _evaluate(stage: str, run: Run, checkpoint: Path, module: CSVDataModule) -> 
     return {name: float(value) for name, value in trainer.callback_metrics.items()}
 
 
-def _protect_inputs(target: Path, cases: list[Case]) -> None:
+def _protect_inputs(target: Path, cases: list[Case], dims: int) -> None:
     """Refuse to write predictions over the images that they are made from."""
     inputs = {image.resolve() for case in cases for image in case.images}
     for case in cases:
-        file = target / (case.name + suffix_of(case.images[0]))
+        file = target / (case.name + suffix_of(case.images[0], dims))
         if file.resolve() in inputs:
             raise ConfigError(f"--out: the prediction {file} would overwrite an image. Choose another folder.")
 

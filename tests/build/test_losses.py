@@ -13,8 +13,8 @@ from trainlib.build.resolve import ComponentError, resolve
 LOGITS, LABEL = torch.randn(2, 3, 4, 4, 4), torch.randint(0, 3, (2, 1, 4, 4, 4))
 
 
-def kwargs(spec: Any) -> dict[str, Any]:
-    made = config(loss=spec)
+def kwargs(spec: Any, data: dict[str, Any] | None = None, **sections: Any) -> dict[str, Any]:
+    made = config(data, loss=spec, **sections)
     return resolve("loss", ("loss",), made.loss, made, lambda keywords: loss_facts(keywords, made)).kwargs
 
 
@@ -34,6 +34,43 @@ def kwargs(spec: Any) -> dict[str, Any]:
 )
 def test_what_follows_from_the_task_is_filled_in(spec: Any, expected: dict[str, Any]) -> None:
     assert kwargs(spec) == expected
+
+
+@pytest.mark.parametrize(
+    ("spec", "single", "multi"),
+    [
+        ("FocalLoss", {"to_onehot_y": True, "use_softmax": True}, {"to_onehot_y": False}),
+        ({"FocalLoss": {"use_softmax": False}}, {"to_onehot_y": True, "use_softmax": False},
+         {"to_onehot_y": False, "use_softmax": False}),
+        ("DiceCELoss", {"to_onehot_y": True, "softmax": True}, {"to_onehot_y": False, "sigmoid": True}),
+        ("TverskyLoss", {"to_onehot_y": True, "softmax": True}, {"to_onehot_y": False, "sigmoid": True}),
+        ({"DiceLoss": {"sigmoid": True}}, {"to_onehot_y": True, "sigmoid": True},
+         {"to_onehot_y": False, "sigmoid": True}),
+        ({"DiceLoss": {"other_act": None}}, {"to_onehot_y": True, "other_act": None},
+         {"to_onehot_y": False, "other_act": None}),
+        ("BCEWithLogitsLoss", {}, {}),
+    ],
+)  # fmt: skip
+def test_classes_of_a_classification_exclude_each_other_unless_it_has_several_label_columns(
+    spec: Any, single: dict[str, Any], multi: dict[str, Any]
+) -> None:
+    assert kwargs(spec, task="classification") == single
+    assert kwargs(spec, {"label_cols": ["background", "left", "right"]}, task="classification") == multi
+
+
+def test_focal_loss_of_a_classification_takes_the_softmax() -> None:
+    logits, target = torch.randn(5, 3), torch.tensor([0, 2, 1, 1, 0])
+    loss = build_loss(config(loss={"FocalLoss": {"gamma": 0.0}}, task="classification"))
+    expected = torch.nn.functional.cross_entropy(logits, target)  # which focal loss without focus is, over 3 classes
+    assert float(loss(logits, target[:, None])) == pytest.approx(float(expected) / 3, rel=1e-5)
+
+
+def test_focal_loss_of_a_multi_label_task_is_binary_for_each_class() -> None:
+    logits, target = torch.randn(5, 3), torch.randint(0, 2, (5, 3)).float()
+    data = {"label_cols": ["background", "left", "right"]}
+    loss = build_loss(config(data, loss={"FocalLoss": {"gamma": 0.0}}, task="classification"))
+    expected = torch.nn.functional.binary_cross_entropy_with_logits(logits, target)
+    assert float(loss(logits, target)) == pytest.approx(float(expected), rel=1e-5)
 
 
 class OwnLoss(torch.nn.Module):

@@ -308,3 +308,89 @@ def test_keys_that_a_transform_has_by_default_are_checked_like_others(own: dict[
         "transforms.post[0].Own.keys: expected pred, found 'image'.",
         "transforms.post[0].Own.keys: expected pred, found 'label'.",
     ]
+
+
+WINDOW = {"spatial_size": [8, 8, 8]}
+
+
+def mistakes_in_classification(section: str, spec: Any, **sections: Any) -> list[str]:
+    made = config(transforms={"base": [], "train": [], section: [spec]}, task="classification", **sections)
+    return [text for _, text in check_pipelines(made)]
+
+
+@pytest.mark.parametrize(
+    ("section", "spec", "key", "remedy"),
+    [
+        ("train", {"RandCropByPosNegLabeld": WINDOW}, "", "use RandSpatialCropd"),
+        ("train", {"RandCropByPosNegLabeld": WINDOW | {"label_key": "label"}}, ".label_key", "use RandSpatialCropd"),
+        ("base", {"RandCropByLabelClassesd": WINDOW}, "", "use RandSpatialCropd"),
+        ("train", {"RandWeightedCropd": WINDOW | {"w_key": "label"}}, ".w_key", "take RandWeightedCropd out"),
+        ("base", {"CropForegroundd": {"source_key": "label"}}, ".source_key", "use `image`"),
+        ("base", {"MaskIntensityd": {"mask_key": "label"}}, ".mask_key", "use `image`"),
+        ("base", {"LabelToMaskd": {"select_labels": [1]}}, "", "take LabelToMaskd out"),
+        ("train", "FgBgToIndicesd", "", "take FgBgToIndicesd out"),
+        ("train", {"RandFlipd": {"keys": ["image", "label"]}}, ".keys", "leave `label` out"),
+        ("train", {"RandFlipd": {"keys": "label"}}, ".keys", "take RandFlipd out"),
+        ("train", {"CutMixd": {"keys": "image", "batch_size": 2, "label_keys": ["label"]}}, ".label_keys",
+         "take CutMixd out"),
+    ],
+)  # fmt: skip
+def test_what_works_on_label_maps_is_one_sentence_in_classification(
+    section: str, spec: Any, key: str, remedy: str
+) -> None:
+    name = spec if isinstance(spec, str) else next(iter(spec))
+    assert mistakes_in_classification(section, spec) == [
+        f"transforms.{section}[0].{name}{key}: classification has no label map; {remedy}."
+    ]
+
+
+@pytest.mark.parametrize("post", [["FillHolesd"], ["NoSuchd", {"KeepLargestConnectedComponentd": {"x": 1}}]])
+def test_post_processing_of_a_classification_is_one_sentence(post: list[Any]) -> None:
+    made = config(transforms={"base": [], "train": [], "post": post}, task="classification")
+    assert check_pipelines(made) == [
+        (
+            ("transforms", "post"),
+            "transforms.post: classification has no label map to work on after the prediction; leave it empty.",
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("section", "spec"),
+    [
+        ("base", "LoadImaged"),
+        ("base", {"CropForegroundd": {"source_key": "image"}}),
+        ("base", {"Resized": {"spatial_size": [8, 8, 8], "mode": ["area"]}}),
+        ("train", {"RandFlipd": {"keys": ["image"]}}),
+        ("train", {"RandAffined": {"mode": "nearest"}}),
+        ("train", {"RandCropByPosNegLabeld": WINDOW | {"label_key": "image"}}),
+        ("train", {"RandSpatialCropd": {"roi_size": [8, 8, 8]}}),
+    ],
+)
+def test_what_works_on_images_is_no_mistake_in_classification_and_gets_the_image_alone(section: str, spec: Any) -> None:
+    assert mistakes_in_classification(section, spec) == []
+    made = config(transforms={"base": [], "train": [], section: [spec]}, task="classification")
+    [transform] = build_pipeline(made, section, with_label=False).transforms
+    assert list(transform.keys) == ["image"]
+
+
+def test_a_key_that_no_case_of_a_classification_has_is_told() -> None:
+    assert mistakes_in_classification("train", {"RandFlipd": {"keys": ["img"]}}) == [
+        "transforms.train[0].RandFlipd.keys: expected image, found 'img'."
+    ]
+
+
+def test_own_transforms_lose_the_label_that_they_have_by_default_in_classification(tmp_path: Path) -> None:
+    own = """
+class Weighed(Own):
+    def __init__(self, keys=("image", "label"), label_key=None):
+        super().__init__(keys)
+        self.label_key = label_key
+"""
+    (tmp_path / "own.py").write_text(OWN + own)
+    patch = {"transforms": str(tmp_path / "own.py")}
+    for name in ("Own", "Weighed"):
+        assert mistakes_in_classification("train", name, patch=patch) == []
+    made = config(transforms={"train": ["Weighed"]}, task="classification", patch=patch)
+    [transform] = build_pipeline(made, "train", with_label=False).transforms
+    assert (list(transform.keys), transform.label_key) == (["image"], None)

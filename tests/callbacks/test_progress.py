@@ -12,7 +12,7 @@ from PIL import Image, ImageSequence
 from tensorboard.backend.event_processing.event_accumulator import IMAGES, EventAccumulator
 
 from trainlib import fit, load_config, load_run
-from trainlib.callbacks.progress import _caption
+from trainlib.callbacks.progress.segmentation import caption
 from trainlib.callbacks.series import read_series
 from trainlib.drawing.colours import class_colour
 from trainlib.errors import Interrupted
@@ -118,20 +118,20 @@ def test_a_failing_picture_does_not_end_the_training(
     def fail(*_: Any, **__: Any) -> None:
         raise OSError("No space left on device")
 
-    monkeypatch.setattr("trainlib.callbacks.progress.stack", fail)
+    monkeypatch.setattr("trainlib.callbacks.progress.segmentation.stack", fail)
     run = fit(load_config(write_config(**FEW)))
     assert len(run.metrics) == 2
     assert [r.getMessage() for r in caplog.records].count(
-        "Progress failed and is switched off: OSError: No space left on device."
+        "SegmentationProgress failed and is switched off: OSError: No space left on device."
     ) == 1
 
 
 def test_the_caption_names_mean_and_classes() -> None:
     rows = [{"class": "a", "dice": 0.5, "outcome": "found"}, {"class": "b", "dice": 1.0, "outcome": "found"}]
-    assert _caption("case 1", rows) == "case 1   Dice 0.750   a 0.50   b 1.00"
-    assert _caption("case 1", rows[:1]) == "case 1   Dice 0.500"
+    assert caption("case 1", rows) == "case 1   Dice 0.750   a 0.50   b 1.00"
+    assert caption("case 1", rows[:1]) == "case 1   Dice 0.500"
     empty = [{"class": "a", "dice": float("nan"), "outcome": "absent"}]
-    assert _caption("case 1", empty) == "case 1   Dice: nothing to find"
+    assert caption("case 1", empty) == "case 1   Dice: nothing to find"
 
 
 def test_series_leave_out_what_was_not_logged(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from tests.config.helpers import DATA, config_of, mistakes
 from trainlib.config.component import Component
 from trainlib.config.load import load_config
-from trainlib.config.merge import COMPONENT_SECTIONS, merge, parse_override, place
+from trainlib.config.merge import COMPONENT_SECTIONS, defaults_for, merge, parse_override, place
 from trainlib.config.schema import Config
 
 UNET = {"channels": [16, 32, 64, 128], "strides": [2, 2, 2], "num_res_units": 2, "norm": "instance"}
@@ -41,7 +41,7 @@ def test_the_sections_of_one_component_are_known() -> None:
 )  # fmt: skip
 def test_later_wins(base: dict[str, Any], later: dict[str, Any], merged: dict[str, Any]) -> None:
     before = repr(base)
-    assert merge(base, later) == merged
+    assert merge(base, later, defaults_for("segmentation")) == merged
     assert repr(base) == before
 
 

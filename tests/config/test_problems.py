@@ -58,7 +58,7 @@ QUOTE = "Put it in quotes: YAML reads yes, no, on and off as true and false."
         ("transforms: {prob: 2}", "transforms.prob: expected a number not above 1, found 2."),
         ("transforms: {prob: -0.1}", "transforms.prob: expected a number not below 0, found -0.1."),
         # plain values
-        ("task: guess", "task: expected 'segmentation', found 'guess'."),
+        ("task: guess", "task: expected 'segmentation' or 'classification', found 'guess'."),
         ("seed: 4294967296", "seed: expected a number below 4294967296, found 4294967296."),
         ("seed: 1e3", "seed: expected an integer, found 1000.0."),
         ("seed: '3'", "seed: expected an integer, found '3'. Take the quotes away."),

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from tests.data.helpers import LOAD, batches, label_map, make_cases, make_config, ready, save, volume
 from trainlib.config.schema import Config
@@ -166,6 +167,34 @@ def test_key_changes_with_the_order_of_the_transforms(root: Path) -> None:
 
 def test_key_changes_with_the_label_values(root: Path) -> None:
     assert path_of(make_config(root), root) != path_of(make_config(root, {"label_map": {2: 1}}), root)
+
+
+def test_key_changes_with_the_label_values_also_where_labels_are_only_checked(root: Path) -> None:
+    configs = make_config(root), make_config(root, {"label_map": {2: 1}})
+    first, second = (Preparation(config, with_label=False).fingerprint() for config in configs)
+    assert first != second
+
+
+def test_key_of_a_classification_does_not_need_cells_to_be_numbers(root: Path) -> None:
+    data = {"classes": ["benign", "malignant"]}
+    configs = [make_config(root, data | more, task="classification") for more in ({}, {"label_map": {"B": "benign"}})]
+    first, second = (Preparation(config, with_label=False).fingerprint() for config in configs)
+    assert first == second
+
+
+def test_cached_cases_are_checked_again_when_another_number_of_channels_is_expected(tmp_path: Path) -> None:
+    (tmp_path / "valid.csv").write_text("image,label\nv.png,b\n")
+    (tmp_path / "train.csv").write_text("image,label\nt.png,a\n")
+    for name in ("t.png", "v.png"):
+        Image.fromarray(np.zeros((8, 8, 3), dtype=np.uint8)).save(tmp_path / name)
+
+    def cached(channels: int) -> Config:
+        data = {"classes": ["a", "b"], "spatial_dims": 2, "channels": channels, "cache": "disk"}
+        return make_config(tmp_path, data, task="classification", transforms={"train": []})
+
+    ready(cached(3))
+    with pytest.raises(DataError, match=r"train\.csv:2 \(t\.png\): the image has 3 channels .* expected 1"):
+        ready(cached(1))
 
 
 def test_key_changes_with_the_source_of_the_patch_script(root: Path) -> None:

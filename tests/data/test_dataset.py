@@ -16,6 +16,7 @@ from tests.data.helpers import CROP, LOAD, label_map, make_cases, make_config, r
 from trainlib.config.schema import Config
 from trainlib.data.dataset import CaseFailure, EvaluationDataset, FillDataset, TrainDataset, collate
 from trainlib.data.module import CSVDataModule
+from trainlib.seeding import derive_seed
 
 NOISE = [*CROP, {"RandGaussianNoised": {"prob": 1.0}}]
 
@@ -82,6 +83,23 @@ def test_draw_decides_every_random_number(root: Path, kind: str) -> None:
         np.testing.assert_array_equal(images[draw], image(second, *draw))
     noise = {draw: float(value.std()) for draw, value in images.items()}
     assert len(set(noise.values())) == len(noise)
+
+
+def test_each_occurrence_of_a_case_in_an_epoch_is_augmented_in_its_own_way(root: Path) -> None:
+    dataset = train_set(make_config(root, transforms={"train": NOISE}))
+    drawn = [dataset[draw][0]["image"] for draw in ((3, 1), (3, 1, 1), (3, 1, 2))]
+    assert not any(torch.equal(drawn[i], drawn[j]) for i in range(3) for j in range(i))
+    assert torch.equal(dataset[3, 1, 2][0]["image"], drawn[2])
+
+
+def test_the_first_occurrence_is_augmented_from_seed_epoch_and_index(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset, seeds = train_set(make_config(root, transforms={"train": NOISE}, seed=9)), []
+    seed_with = dataset.augment.set_random_state
+    monkeypatch.setattr(dataset.augment, "set_random_state", lambda seed: (seeds.append(seed), seed_with(seed)))
+    dataset[3, 1]
+    assert seeds == [derive_seed(9, 3, 1)]
 
 
 def test_augmentation_differs_between_cases_that_are_equal(root: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,9 @@ import pandas as pd
 import pytest
 
 from tests.report.helpers import epoch_table, make_run
-from trainlib.report.content import read_content
 from trainlib.report.curves import Chart, draw_curves
+from trainlib.report.load import read_content
+from trainlib.report.segmentation.curves import metric_plans
 from trainlib.report.training import best_of
 
 
@@ -19,7 +21,7 @@ def charts(run: Path, table: pd.DataFrame | None = None) -> dict[str, Chart]:
     if table is not None:
         table.to_csv(run / "logs" / "metrics.csv", index=False)
     content = read_content(run)
-    return {chart.title: chart for chart in draw_curves(content, best_of(content))}
+    return {chart.title: chart for chart in draw_curves(content, best_of(content), partial(metric_plans, content))}
 
 
 def points(chart: Chart, variable: str) -> list[tuple[float, float]]:

@@ -13,11 +13,13 @@ from tests.report.helpers import make_run, write_snapshot
 from tests.report.test_report import report_of
 from trainlib.drawing.colours import class_colour
 from trainlib.report.about import case_counts, device_of, sentence_of
-from trainlib.report.content import read_content
-from trainlib.report.formats import METRICS, count, duration, line, listed, moment, significant
+from trainlib.report.formats import count, duration, line, listed, moment, significant
+from trainlib.report.load import read_content
 from trainlib.report.palette import luminance, tones_css
 from trainlib.report.reproduction import reproduction_of
 from trainlib.report.resources import emissions_of, hardware_of, times_of
+from trainlib.report.segmentation.names import METRICS
+from trainlib.report.tasks import TASK_PARTS
 from trainlib.report.training import ending_of
 
 
@@ -115,7 +117,8 @@ def test_the_sentence_names_the_network(tmp_path: Path, origin: str, begin: str)
     run = make_run(tmp_path / "run")
     (run / "snapshot/components.json").write_text(f'{{"model": "{origin}"}}')
     content = read_content(run)
-    assert sentence_of(content, ending_of(content)).startswith(begin)
+    purpose = TASK_PARTS["segmentation"](content).purpose()
+    assert sentence_of(content, ending_of(content), purpose).startswith(begin)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from tests.report.helpers import epoch_table, make_run
-from trainlib.report.content import read_content
+from trainlib.report.load import read_content
 from trainlib.report.training import best_of, ending_of
 
 STOPPED = "2026-01-02 03:04:05  Stopped early: valid/dice has not improved for 2 validations.\n"

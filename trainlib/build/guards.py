@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from typing import Any
 
 from trainlib.build.resolve import Resolved
 from trainlib.build.roles import (
@@ -19,6 +20,8 @@ from trainlib.config.sources import Key, dotted
 
 # Keywords that name a key a transform looks at, without changing it.
 _LOOKED_AT = ("source_key", "label_key", "mask_key", "key_dst", "w_key")
+# The same of lists of keys.
+_LOOKED_AT_LISTS = ("label_keys",)
 # Transforms that need the affine, which training crops no longer have.
 _NEED_AFFINE = ("Orientationd", "Spacingd", "SpatialResampled", "ResampleToMatchd")
 
@@ -42,17 +45,53 @@ def place_mistakes(resolved: Resolved, section: str) -> Iterator[tuple[Key, str]
             yield (*here, keyword), f"{dotted((*here, keyword))}: {text}"
 
 
-def key_mistakes(resolved: Resolved, section: str, keys: list[str]) -> Iterator[tuple[Key, str]]:
-    """Name the keys that no case has, and those of labels that the transform would damage."""
+def label_map_mistakes(resolved: Resolved, written: Collection[str], task: str) -> Iterator[tuple[Key, str]]:
+    """Name what a transform would do with a label map, in a task whose cases have none.
+
+    Args:
+        resolved: The transform.
+        written: The keywords that stand in the config.
+        task: The task.
+    """
+    name, kwargs = resolved.found.name, resolved.kwargs
+    keys = kwargs.get("keys", [])
+    looked_at = [keyword for keyword in _LOOKED_AT if kwargs.get(keyword) == LABEL]
+    looked_at += [keyword for keyword in _LOOKED_AT_LISTS if LABEL in as_list(kwargs.get(keyword))]
+    if looked_at:
+        keyword = looked_at[0]
+        remedy = "use RandSpatialCropd" if name.startswith("RandCropBy") else f"take {name} out"
+        if keyword in ("source_key", "mask_key", "key_dst"):
+            remedy = "use `image`"
+    elif LABEL in keys:
+        keyword = "keys"
+        remedy = f"take {name} out" if keys == [LABEL] else f"leave `{LABEL}` out"
+    else:
+        return
+    where = (*resolved.key, keyword) if keyword in written else resolved.key
+    yield where, f"{dotted(where)}: {task} has no label map; {remedy}."
+
+
+def key_mistakes(
+    resolved: Resolved, section: str, keys: list[str], *, label_maps: bool = True
+) -> Iterator[tuple[Key, str]]:
+    """Name the keys that no case has, and those of labels that the transform would damage.
+
+    Args:
+        resolved: The transform.
+        section: The pipeline it stands in.
+        keys: Its keys.
+        label_maps: Whether the cases have label maps.
+    """
     here, name = resolved.key, resolved.found.name
     where = (*here, "keys")
-    allowed = [PREDICTION] if section == "post" else [IMAGE, LABEL]
+    allowed = [PREDICTION] if section == "post" else [IMAGE, LABEL] if label_maps else [IMAGE]
     if not keys:
         yield where, f"{dotted(where)}: expected {' or '.join(allowed)}, found nothing. Take {name} out, or name one."
     for key in keys:
         if key not in allowed:
             yield where, f"{dotted(where)}: expected {' or '.join(allowed)}, found {key!r}."
-    if section != "post" and len(keys) == 1 and keys[0] in allowed and moves_voxels(resolved.found.target):
+    alone = LABEL in allowed and len(keys) == 1 and keys[0] in allowed
+    if alone and moves_voxels(resolved.found.target):
         other = LABEL if keys == [IMAGE] else IMAGE
         text = f"{name} would move the voxels of the {keys[0]} alone, and {other} and {keys[0]} would part."
         yield where, f"{dotted(where)}: {text} Leave `keys` out, or name both."
@@ -62,6 +101,11 @@ def key_mistakes(resolved: Resolved, section: str, keys: list[str]) -> Iterator[
                 remedy = f"Take {name} out" if section == "post" else f"Leave `{key}` out"
                 yield where, f"{dotted(where)}: {name} would change the values of the label map. {remedy}."
             yield from _mode_mistakes(resolved, keys, key)
+
+
+def as_list(value: Any) -> list[Any]:
+    """Return the keys that a config writes as one or several."""
+    return list(value) if isinstance(value, list | tuple) else [value]
 
 
 def _mode_mistakes(resolved: Resolved, keys: list[str], label: str) -> Iterator[tuple[Key, str]]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from trainlib.build.guards import key_mistakes, place_mistakes
+from trainlib.build.guards import as_list, key_mistakes, label_map_mistakes, place_mistakes
 from trainlib.build.keywords import Keywords
 from trainlib.build.post import post_mistakes
 from trainlib.build.resolve import Resolved, collect, resolve
 from trainlib.build.roles import IMAGE, LABEL, interpolation_keyword, keys_for, modes_for
 from trainlib.config.component import Component
+from trainlib.config.defaults import SEGMENTATION
 from trainlib.config.schema import Config
 from trainlib.config.sources import Key
 
@@ -50,39 +51,51 @@ def resolve_transform(config: Config, section: str, index: int, component: Compo
     Raises:
         ComponentError: There is no such transform, or it would damage a label map.
     """
+    label_maps = config.task == SEGMENTATION
 
     def known(keywords: Keywords) -> dict[str, Any]:
-        return {
+        filled = {
             "prob": config.transforms.prob,
             "label_key": LABEL,
             "source_key": IMAGE,
             "num_classes": config.out_channels,
-        } | _default_keys(keywords, section)
+        }
+        if not label_maps and "label_key" in keywords.parameters and keywords.default("label_key") is None:
+            del filled["label_key"]  # a transform that can do without a label map
+        return filled | _default_keys(keywords, section, label_maps)
 
     resolved = resolve("transform", ("transforms", section, index), component, config, known)
     target, keywords, kwargs = resolved.found.target, resolved.keywords, resolved.kwargs
     if "keys" in kwargs:
-        keys = list(kwargs["keys"]) if isinstance(kwargs["keys"], list | tuple) else [kwargs["keys"]]
-        kwargs["keys"] = keys
+        keys = kwargs["keys"] = as_list(kwargs["keys"])
         if mode := interpolation_keyword(target, keywords):
             # `grid_mode` defaults to nearest for the sake of labels, which get it anyway.
             default = "bilinear" if mode == "grid_mode" else keywords.default(mode)
             kwargs[mode] = modes_for(keys, kwargs.get(mode), default)
-        resolved.mistakes += key_mistakes(resolved, section, keys)
+    if not label_maps and (mistakes := list(label_map_mistakes(resolved, component.kwargs, config.task))):
+        resolved.mistakes += mistakes
+        return resolved
+    if "keys" in kwargs:
+        resolved.mistakes += key_mistakes(resolved, section, kwargs["keys"], label_maps=label_maps)
     resolved.mistakes += place_mistakes(resolved, section)
     return resolved
 
 
-def _default_keys(keywords: Keywords, section: str) -> dict[str, Any]:
+def _default_keys(keywords: Keywords, section: str, label_maps: bool) -> dict[str, Any]:
     """Tell the keys of a transform where the config does not: those of its signature, or those that suit its kind.
 
-    The signature's are written out too, so that they are checked like any others and the label can be taken out.
+    The signature's are written out too, so that they are checked like any others and the label can be taken out,
+    as it is at once where no case has a label map and something else is left.
     """
     if "keys" not in keywords.parameters:
         return {}
     default = keywords.default("keys")
     keys = keys_for(keywords.target, section) if default in (inspect.Parameter.empty, None) else default
-    return {} if keys is None else {"keys": list(keys) if isinstance(keys, tuple) else keys}
+    if keys is None:
+        return {}
+    if not label_maps:
+        keys = [key for key in as_list(keys) if key != LABEL] or keys
+    return {"keys": list(keys) if isinstance(keys, tuple) else keys}
 
 
 def _drop_label(resolved: Resolved) -> bool:
@@ -102,7 +115,8 @@ def check_pipelines(config: Config) -> list[tuple[Key, str]]:
     """Build every transform once, try the post-processing, and collect all mistakes."""
     mistakes: list[tuple[Key, str]] = []
     post: list[tuple[Resolved, Any]] = []
-    for section in SECTIONS:
+    label_maps = config.task == SEGMENTATION
+    for section in SECTIONS if label_maps else SECTIONS[:-1]:
         for i, component in enumerate(getattr(config.transforms, section)):
 
             def build(section: str = section, i: int = i, component: Component = component) -> tuple[Resolved, Any]:
@@ -112,5 +126,8 @@ def check_pipelines(config: Config) -> list[tuple[Key, str]]:
             built = collect(build, mistakes, ("transforms", section, i))
             if section == "post" and built is not None:
                 post.append(built)
+    if not label_maps:
+        text = f"transforms.post: {config.task} has no label map to work on after the prediction; leave it empty."
+        return mistakes + ([(("transforms", "post"), text)] if config.transforms.post else [])
     complete = len(post) == len(config.transforms.post)
     return mistakes + (list(post_mistakes(config, post)) if complete else [])

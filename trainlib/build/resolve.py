@@ -91,6 +91,7 @@ def facts(config: Config) -> dict[str, Any]:
         "input_image_size": config.roi_size,
         "pretrained": False,  # weights would be downloaded, which is for the config to ask for
         "roi_size": config.roi_size,
+        "classification": config.task == "classification",  # of networks with a head for either
     }
 
 

@@ -9,7 +9,9 @@ from typing import Any
 from trainlib.build.keywords import Keywords
 
 IMAGE, LABEL, PREDICTION = "image", "label", "pred"
-"""The keys of a case."""
+"""The keys of a case that transforms may touch."""
+TARGET = "target"
+"""The key of a case's class, which none may."""
 LABEL_MAPS = (LABEL, PREDICTION)
 """The keys whose values are classes."""
 

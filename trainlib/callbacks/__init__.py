@@ -14,9 +14,9 @@ from trainlib.callbacks.checkpoints import best_checkpoint, early_stopping, last
 from trainlib.callbacks.debug import DebugChecks
 from trainlib.callbacks.emissions import Emissions
 from trainlib.callbacks.epochs import EpochTable, LogFlush
-from trainlib.callbacks.pictures import CasePictures
+from trainlib.callbacks.pictures import ImagePictures, SegmentationPictures
 from trainlib.callbacks.predictions import PredictionWriter
-from trainlib.callbacks.progress import Progress
+from trainlib.callbacks.progress import make_progress
 from trainlib.callbacks.pushover import Pushover
 from trainlib.callbacks.snapshot import Record, Snapshot
 from trainlib.config.schema import Config
@@ -54,7 +54,7 @@ def build_callbacks(
         if config.lr_monitor is not None:
             callbacks.append(LearningRateMonitor(config.lr_monitor.logging_interval))
         if config.progress is not None:
-            callbacks.append(Progress(config, folder, config.progress.cases))
+            callbacks.append(make_progress(config, folder, config.progress.cases))
         if config.pushover is not None:  # after the pictures that it sends
             callbacks.append(Pushover(config, folder))
         if config.emissions is not None:  # entered last, so that its file is complete when the others end
@@ -62,7 +62,8 @@ def build_callbacks(
     if stage != "predict":
         callbacks.append(CaseTable(folder))
         if config.report is not None and stage != "fit":
-            callbacks.append(CasePictures(folder))
+            pictures = SegmentationPictures if config.task == "segmentation" else ImagePictures
+            callbacks.append(pictures(folder))
     if predictions is not None:
         callbacks.append(PredictionWriter(predictions))
     if stage == "fit":

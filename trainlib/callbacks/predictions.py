@@ -8,12 +8,13 @@ from typing import Any
 import pandas as pd
 from lightning import Callback, LightningModule, Trainer
 
+from trainlib.data.splits import Case
 from trainlib.data.writing import probabilities_suffix_of, suffix_of, write_label_map, write_probabilities
 from trainlib.files import write_text
 
 
 class PredictionWriter(Callback):
-    """Writes a label map, and where they are asked for the probabilities, for every case.
+    """Writes what is predicted: label maps as files, classes into the table alone.
 
     Args:
         folder: Where the files go.
@@ -44,15 +45,22 @@ class PredictionWriter(Callback):
     def _write(self, trainer: Trainer, predictions: list[dict[str, Any]], split: str) -> None:
         cases = trainer.datamodule.cases[split]
         for prediction in predictions:
-            case, label_map = cases[prediction["index"]], prediction["label_map"]
-            image, affine = case.images[0], prediction["affine"]
-            name = case.name + suffix_of(image, label_map.ndim)
-            write_label_map(self.folder / name, label_map, image, affine)
-            row = {"prediction": name}
-            if "probabilities" in prediction:
-                row["probabilities"] = f"{case.name}_probabilities{probabilities_suffix_of(image, label_map.ndim)}"
-                write_probabilities(self.folder / row["probabilities"], prediction["probabilities"], image, affine)
+            if "label_map" in prediction:
+                row = self._write_files(cases[prediction["index"]], prediction)
+            else:
+                row = {name: repr(x) if isinstance(x, float) else str(x) for name, x in prediction["row"].items()}
             self._rows[prediction["index"]] = row
+
+    def _write_files(self, case: Case, prediction: dict[str, Any]) -> dict[str, str]:
+        """Write label map and probabilities of a case, and return the names of the files."""
+        image, affine, label_map = case.images[0], prediction["affine"], prediction["label_map"]
+        name = case.name + suffix_of(image, label_map.ndim)
+        write_label_map(self.folder / name, label_map, image, affine)
+        row = {"prediction": name}
+        if "probabilities" in prediction:
+            row["probabilities"] = f"{case.name}_probabilities{probabilities_suffix_of(image, label_map.ndim)}"
+            write_probabilities(self.folder / row["probabilities"], prediction["probabilities"], image, affine)
+        return row
 
     def _write_table(self, trainer: Trainer, split: str) -> None:
         """List the files in the order of the CSV, whatever order they were predicted in."""

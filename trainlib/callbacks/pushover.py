@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from lightning import Callback, LightningModule, Trainer
 
@@ -22,7 +22,6 @@ from trainlib.config.credentials import read_credentials
 from trainlib.config.schema import Config
 from trainlib.errors import Interrupted
 from trainlib.folder import RunFolder
-from trainlib.metrics.summary import METRICS, summarise
 from trainlib.results import Run
 
 log = logging.getLogger(__name__)
@@ -161,12 +160,13 @@ class Pushover(Callback, AbstractContextManager["Pushover"]):
         """Write the scores of the test cases, where there are any: the means, then the Dice of each class."""
         if self.config.data.test_csv is None or not self.folder.cases.is_file():
             return []
-        cases: Any = Run(self.folder, self.config).cases
-        rows = cases[cases["split"] == "test"]
-        summary = summarise(rows.to_dict("records"))
-        means = [f"{name} {summary[name]:.4g}" for name in METRICS if name in summary]
-        classes = [f"{name[5:]} {value:.3f}" for name, value in summary.items() if name.startswith("dice/")]
-        lines = [f"Test, {rows['case'].nunique()} cases: {', '.join(means)}"] if means else []
+        run = Run(self.folder, self.config)
+        scores, cases = run.scores("test"), run.cases
+        count = cases.loc[cases["split"] == "test", "case"].nunique()
+        overall = {name: value for name, value in scores.items() if "/" not in name}
+        means = [f"{name} {value:.4g}" for name, value in overall.items() if name not in ("missed", "false_positive")]
+        classes = [f"{name[5:]} {value:.3f}" for name, value in scores.items() if name.startswith("dice/")]
+        lines = [f"Test, {count} cases: {', '.join(means)}"] if means else []
         return lines + ([f"Dice: {', '.join(classes)}"] if len(classes) > 1 else [])
 
 

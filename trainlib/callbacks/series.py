@@ -5,8 +5,11 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+Series = dict[str, list[tuple[float, float]]]
+"""Metric -> epochs, counted from 1, with their values."""
 
-def read_series(path: Path) -> dict[str, list[tuple[float, float]]]:
+
+def read_series(path: Path) -> Series:
     """Read the points of every metric in ``metrics.csv``.
 
     Args:
@@ -15,7 +18,7 @@ def read_series(path: Path) -> dict[str, list[tuple[float, float]]]:
     Returns:
         For each metric the epochs, counted from 1, with its values.
     """
-    series: dict[str, list[tuple[float, float]]] = {}
+    series: Series = {}
     if not path.is_file():
         return series
     with path.open(newline="", encoding="utf-8") as file:

@@ -31,29 +31,31 @@ class View:
 
     Args:
         image: Intensities of one channel.
-        label: Class values, same shape.
+        label: Class values, same shape; None where there is no label map.
         affine: Affine of both.
         case: The case; pictures such as PNG have no place in space and are shown as they are.
     """
 
-    def __init__(self, image: Array, label: Array, affine: Array, case: Case) -> None:
+    def __init__(self, image: Array, label: Array | None, affine: Array, case: Case) -> None:
         self.affine = None if case.images[0].suffix.lower() in PICTURES else to_affine_nd(image.ndim, affine)
         spacing = np.linalg.norm(to_affine_nd(image.ndim, affine)[:-1, :-1], axis=0).tolist()
         width, height = (WIDTH, _HEIGHT) if image.ndim == 3 else ((WIDTH - MARGIN) // 2,) * 2
         spacing = spacing if self.affine is None else spacing_to_ras(spacing, self.affine)
-        self._view = CaseView(self._turn(image), self._turn(label), spacing, width=width, height=height)
+        turned = None if label is None else self._turn(label)
+        self._view = CaseView(self._turn(image), turned, spacing, width=width, height=height)
 
     def _turn(self, array: Array) -> Array:
         return array if self.affine is None else to_ras(array, self.affine)
 
-    def draw(self, prediction: Array) -> Image.Image:
-        """Draw the case with a prediction of class values, on the grid of the image."""
-        return self._view.draw(self._turn(prediction))
+    def draw(self, prediction: Array | None = None) -> Image.Image:
+        """Draw the case, with a prediction of class values on the grid of the image where there is one."""
+        return self._view.draw(None if prediction is None else self._turn(prediction))
 
 
 def preprocessed_view(batch: Mapping[str, Any], item: int, case: Case) -> View:
-    """Prepare a validation case, on the preprocessed grid and with its first channel, for drawing."""
-    image, label = (batch[key][item, 0].cpu().numpy() for key in (IMAGE, LABEL))
+    """Prepare a case, on the preprocessed grid and with its first channel, for drawing."""
+    image = batch[IMAGE][item, 0].cpu().numpy()
+    label = batch[LABEL][item, 0].cpu().numpy() if LABEL in batch else None
     return View(image, label, batch["affine"][item].numpy(), case)
 
 

@@ -88,12 +88,15 @@ def predict(
         Path | None, typer.Option("--csv", help="Cases to predict; relative paths in it start from its folder.")
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Folder for the files; default: in the run folder.")] = None,
-    probabilities: Annotated[bool, typer.Option("--probabilities", help="Write the softmax too.")] = False,
+    probabilities: Annotated[
+        bool,
+        typer.Option("--probabilities", help="Write the softmax of segmentations too."),
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Write into --out even if it holds files.")] = False,
 ) -> None:
     """Write a prediction for each case: predict RUN --csv NEW.csv, or predict -c CONFIG --ckpt_path CHECKPOINT."""
     files, overrides, checkpoint = trained(ctx, config, ckpt_path)
-    ready = checked(files, overrides, "predict", csv=csv)
+    ready = checked(files, overrides, "predict", csv=csv, checkpoint=checkpoint)
     from trainlib.run import predict as run_predict
 
     start_logging()
@@ -168,7 +171,7 @@ def main() -> NoReturn:
 
 def _score(ctx: typer.Context, config: list[Path] | None, ckpt_path: str | None, stage: str) -> None:
     files, overrides, checkpoint = trained(ctx, config, ckpt_path)
-    ready = checked(files, overrides, stage)
+    ready = checked(files, overrides, stage, checkpoint=checkpoint)
     from trainlib import run
 
     start_logging()

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from trainlib.cli.output import silence_libraries, tell
+from trainlib.cli.arguments import existing
+from trainlib.cli.output import silence_libraries, start_logging, tell, told
+from trainlib.errors import InputError, Problem
 
 if TYPE_CHECKING:
     from trainlib.config.load import Loaded
@@ -17,13 +19,21 @@ if TYPE_CHECKING:
 
 
 def checked(
-    files: list[Path], overrides: list[str], command: str, *, csv: Path | None = None, print_config: bool = False
+    files: list[Path],
+    overrides: list[str],
+    command: str,
+    *,
+    csv: Path | None = None,
+    checkpoint: str | None = None,
+    print_config: bool = False,
 ) -> Config:
     """Read a config and tell every mistake in it: at once what needs no library to see, then the components."""
     from trainlib.config.load import dump_config, read_config
     from trainlib.preflight import component_problems, quick_problems
 
-    loaded = read_config(files, overrides)
+    if not print_config:
+        start_logging()
+    loaded = _completed(read_config(files, overrides), checkpoint)
     if csv is not None:
         loaded = _with_csv(loaded, csv, overrides)
     problems = loaded.problems + quick_problems(loaded, command)
@@ -39,6 +49,27 @@ def checked(
         print(dump_config(loaded.config), end="")
         raise typer.Exit
     return loaded.config
+
+
+def _completed(loaded: Loaded, checkpoint: str | None) -> Loaded:
+    """Fill in what the config leaves to the training data, which a checkpoint knows better."""
+    from trainlib.data.complete import complete
+
+    config = loaded.config
+    if config is None or ("data", "classes") in loaded.wrong:
+        return loaded
+    trained = None
+    if checkpoint is not None and (config.data.channels is None or not config.data.classes):
+        from trainlib.checkpoints import read_checkpoint
+
+        with told():
+            trained = read_checkpoint(existing(checkpoint, config))["trainlib"]["config"]
+    try:
+        return replace(loaded, config=complete(config, trained))
+    except InputError as error:
+        where = loaded.sources.locate(("data", "label_cols"))
+        problems = [Problem(problem.text, problem.where or where) for problem in error.problems]
+        return replace(loaded, problems=[*loaded.problems, *problems], wrong=loaded.wrong | {("data", "classes")})
 
 
 def _with_csv(loaded: Loaded, csv: Path, overrides: list[str]) -> Loaded:

@@ -84,12 +84,8 @@ def start_logging() -> None:
 
 def show_results(run: Any) -> None:
     """Print the test metrics, or those of the validation, and where everything is."""
-    cases = run.cases
-    split = "test" if (cases["split"] == "test").any() else "valid"
-    from trainlib.metrics.summary import summarise
-
-    rows = cases[cases["split"] == split].to_dict("records")
-    show_metrics({f"{split}/{name}": value for name, value in summarise(rows).items()})
+    split = "test" if (run.cases["split"] == "test").any() else "valid"
+    show_metrics({f"{split}/{name}": value for name, value in run.scores(split).items()})
     if run.folder.report.is_file():
         print(f"report       {run.folder.report}")
     print(f"checkpoint   {run.checkpoint}")
@@ -107,7 +103,10 @@ def show_metrics(metrics: dict[str, float]) -> None:
     table = Table(split, *scores)
     for name in ("", *dict.fromkeys(key[1] for key in parts if len(key) > 1)):
         values = [parts.get((score, name) if name else (score,)) for score in scores]
-        table.add_row(name or "mean", *("" if value is None else f"{value:.3f}" for value in values))
+        table.add_row(
+            name or ("overall" if "auroc" in scores else "mean"),
+            *("" if value is None else f"{value:.3f}" for value in values),
+        )
     console = Console()
     console.print(table)
     counts = {name: int(parts[(name,)]) for name in ("missed", "false_positive") if parts.get((name,))}

@@ -17,6 +17,13 @@ def _distinct(names: list[str]) -> list[str]:
     return names
 
 
+def _several(names: list[str]) -> list[str]:
+    """Accept no classes, for they may be found in the training CSV, but not a single one."""
+    if len(names) == 1:
+        raise PydanticCustomError("too_short", "Input should be at least 2 of them", {"min_length": 2})
+    return names
+
+
 Columns = Annotated[
     list[str],
     BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
@@ -43,11 +50,16 @@ class DataSection(Section):
     image_cols: Columns = ["image"]
     """Column of the images; several columns become the channels of one image."""
     label_cols: Columns = ["label"]
-    """Column of the labels."""
-    classes: Annotated[list[ClassName], Field(min_length=2), AfterValidator(_distinct)]
-    """Names of the classes in the order of their label values, background first."""
-    label_map: dict[int, int | str] = {}
-    """Label values in the files and the class value, or class name, each stands for."""
+    """Column of the labels; in classification several columns of 0 and 1 make a multi-label task."""
+    classes: Annotated[list[ClassName], AfterValidator(_several), AfterValidator(_distinct)]
+    """Names of the classes: in segmentation in the order of their label values, background first; in classification
+    in the order of the network's outputs, and if left out the sorted values of the training CSV."""
+    label_map: dict[int | str, int | str] = {}
+    """Label values, or in classification cells, and the class value, or class name, each stands for."""
+    channels: Annotated[int, Field(ge=1)] | None = None
+    """Channels of each image file, such as 3 for RGB; null reads them from the first training image."""
+    balance: bool = False
+    """Draw training cases so that all classes come equally often; classification only."""
     spatial_dims: Literal[2, 3] = 3
     """Number of spatial dimensions of the images."""
     group_col: str | None = None
@@ -65,14 +77,19 @@ class DataSection(Section):
 
     @field_validator("label_map")
     @classmethod
-    def _check_targets(cls, label_map: dict[int, int | str], info: ValidationInfo) -> dict[int, int | str]:
+    def _check_targets(cls, label_map: dict[int | str, int | str], info: ValidationInfo) -> dict[int | str, int | str]:
         """Compare what label values are sent to with the classes, unless these are wrong themselves."""
         classes = info.data.get("classes")
         for value, target in label_map.items():
-            if classes is not None and target not in classes and target not in range(len(classes)):
+            if classes and target not in classes and target not in range(len(classes)):
                 raise PydanticCustomError(
                     "label_map",
                     "Input should be one of the classes {names} or their values 0 to {last}",
-                    {"value": value, "found": repr(target), "names": ", ".join(classes), "last": len(classes) - 1},
+                    {
+                        "key": ("data", "label_map", str(value)),
+                        "found": repr(target),
+                        "names": ", ".join(classes),
+                        "last": len(classes) - 1,
+                    },
                 )
         return label_map

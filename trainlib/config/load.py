@@ -13,7 +13,8 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 
-from trainlib.config.merge import DEFAULTS, merge, parse_override, place
+from trainlib.config.defaults import SEGMENTATION, task_of
+from trainlib.config.merge import defaults_for, merge, parse_override, place
 from trainlib.config.problems import explain
 from trainlib.config.reading import read_file, unresolved
 from trainlib.config.schema import Config
@@ -61,24 +62,48 @@ def load_config(files: str | Path | Sequence[str | Path], overrides: Sequence[st
 def read_config(files: str | Path | Sequence[str | Path], overrides: Sequence[str] = ()) -> Loaded:
     """Read and check config files as `load_config` does, but return the mistakes instead of raising."""
     paths = [Path(file) for file in ([files] if isinstance(files, str | Path) else files)]
-    raw, parsed, problems = DEFAULTS, [], []
+    contents, parsed, problems = [], [], []
     for path in paths:
         try:
-            raw = merge(raw, read_file(path))
+            contents.append(read_file(path))
         except ConfigError as error:
             problems += error.problems
     for text in overrides:
         try:
-            override = parse_override(text)
-            raw = merge(raw, place(raw, override))
-            parsed.append(override)
+            parsed.append(parse_override(text))
         except ConfigError as error:
             problems += error.problems
+    raw, more = _merged(contents, parsed)
+    problems += more
     if problems:
         return Loaded(None, problems, Sources())
     sources = Sources(tuple(paths), tuple(parsed))
     resolved, problems = _resolve(raw, sources)
+    if not problems and task_of(resolved) != task_of(raw):
+        text = "task and data.label_cols decide on defaults, so they cannot be interpolations. Write them out."
+        problems = [Problem(text, sources.locate(("task",)))]
     return _check(resolved, sources) if not problems else Loaded(None, problems, sources)
+
+
+def _merged(contents: list[dict[str, Any]], overrides: list[Override]) -> tuple[dict[str, Any], list[Problem]]:
+    """Lay files and overrides over the defaults of the task that comes out."""
+    raw, problems = _laid_over(defaults_for(SEGMENTATION), contents, overrides)
+    task = task_of(raw)
+    return (raw, problems) if task == SEGMENTATION else _laid_over(defaults_for(task), contents, overrides)
+
+
+def _laid_over(
+    defaults: dict[str, Any], contents: list[dict[str, Any]], overrides: list[Override]
+) -> tuple[dict[str, Any], list[Problem]]:
+    raw, problems = defaults, []
+    for content in contents:
+        raw = merge(raw, content, defaults)
+    for override in overrides:
+        try:
+            raw = merge(raw, place(raw, override), defaults)
+        except ConfigError as error:
+            problems += error.problems
+    return raw, problems
 
 
 def _resolve(raw: dict[str, Any], sources: Sources) -> tuple[dict[str, Any], list[Problem]]:
@@ -113,7 +138,8 @@ def _check(raw: dict[str, Any], sources: Sources) -> Loaded:
 
 def _without(raw: dict[str, Any], keys: set[Key]) -> dict[str, Any]:
     """Copy `raw` without the given keys; what is required and missing gets a stand-in."""
-    data = {"train_csv": "train.csv", "valid_csv": "valid.csv", "classes": ["background", "foreground"]}
+    classes = ["background", "foreground"] if task_of(raw) == SEGMENTATION else []
+    data = {"train_csv": "train.csv", "valid_csv": "valid.csv", "classes": classes}
     remainder = _prune(raw, keys, ())
     given = remainder.get("data")
     return remainder | {"data": data | given if isinstance(given, dict) else data}

@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import GrammarParseError
 
 from trainlib.config.component import Component
-from trainlib.config.defaults import with_pipelines
+from trainlib.config.defaults import TASK, with_pipelines
 from trainlib.config.schema import Config
 from trainlib.config.section import Section
 from trainlib.config.sources import Key, Override
@@ -35,21 +35,29 @@ def _defaults(section: type[Section]) -> dict[str, Any]:
     return values
 
 
-DEFAULTS: dict[str, Any] = _defaults(Config) | {"transforms": {"prob": TransformsSection().prob}}
-"""The defaults that a file adds to, and that `${...}` may refer to; the pipelines depend on the data instead."""
+def defaults_for(task: str) -> dict[str, Any]:
+    """Return the defaults that a file adds to, and that `${...}` may refer to; the pipelines depend on the data."""
+    common = _defaults(Config) | {"transforms": {"prob": TransformsSection().prob}}
+    checkpoint = common["checkpoint"] | TASK[task]["checkpoint"]
+    return common | TASK[task] | {"checkpoint": checkpoint}
 
 
-def merge(base: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]:
+def merge(base: dict[str, Any], later: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
     """Lay `later` over `base`.
 
     In a section that holds one component, another component's name replaces the section; the same name
     adds its keywords to those that stand there. The default component always has its default keywords,
     even after another stood in its place, so that a complete config reads back as it is.
+
+    Args:
+        base: What was read before.
+        later: What is laid over it.
+        defaults: The defaults of the task.
     """
     merged = dict(base)
     for name, value in later.items():
         if name in COMPONENT_SECTIONS:
-            merged[name] = _merge_component(merged.get(name), value, DEFAULTS[name])
+            merged[name] = _merge_component(merged.get(name), value, defaults[name])
         else:
             merged[name] = _merge_value(merged.get(name), value)
     return merged

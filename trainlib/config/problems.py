@@ -67,7 +67,7 @@ def _key(detail: Any) -> Key:
             break
         key.append(str(part) if _is_mapping(annotation) else part)
         annotation = fields[str(part)].annotation if fields else _element(annotation)
-    return (*key, str(detail["ctx"]["value"])) if detail["type"] == "label_map" else tuple(key)
+    return tuple(detail.get("ctx", {}).get("key", key))  # a check of several settings says which one is wrong
 
 
 def _fields(annotation: Any) -> Any:

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from trainlib.config.component import Component
 from trainlib.config.data import DataSection
-from trainlib.config.defaults import with_pipelines
+from trainlib.config.defaults import SEGMENTATION, TASK, with_defaults
 from trainlib.config.section import Section
 from trainlib.config.training import (
     CheckpointSection,
@@ -48,6 +49,11 @@ class PatchSection(Section):
     """File that defines `get_optimizer(config, parameters)`."""
 
 
+def _default(section: str) -> Component:
+    """Return the component of a section in segmentation; `with_defaults` knows those of other tasks."""
+    return Component.model_validate(TASK[SEGMENTATION][section])
+
+
 class Config(Section):
     """Everything that decides what a run does."""
 
@@ -55,26 +61,21 @@ class Config(Section):
     """Name and place of the run folder."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
     """Every random draw follows from it."""
-    task: Literal["segmentation"] = "segmentation"
+    task: Literal["segmentation", "classification"] = "segmentation"
     """What the network is trained to do."""
     data: DataSection
     """CSV files, columns, classes, batches and cache."""
     transforms: TransformsSection = Field(default_factory=TransformsSection)
     """Base transforms, augmentation and post-processing."""
-    model: Component = Component(
-        name="UNet",
-        kwargs={"channels": [16, 32, 64, 128], "strides": [2, 2, 2], "num_res_units": 2, "norm": "instance"},
-    )
-    """Network."""
-    loss: Component = Component(name="DiceCELoss", kwargs={"to_onehot_y": True, "softmax": True})
-    """Loss; called with the network's output and the label map of shape (batch, 1, ...)."""
+    model: Component = _default("model")
+    """Network. Default: a small UNet, in classification a small DenseNet."""
+    loss: Component = _default("loss")
+    """Loss. Default: DiceCELoss, in classification CrossEntropyLoss, with several label columns BCEWithLogitsLoss."""
     optimizer: Component = Component(name="AdamW", kwargs={"lr": 2e-3})
     """Optimizer."""
     scheduler: Component | None = Component(name="OneCycleLR")
     """Learning-rate schedule; null keeps the learning rate constant."""
-    inferer: Component = Component(
-        name="SlidingWindowInferer", kwargs={"overlap": 0.5, "mode": "gaussian", "sw_batch_size": 4}
-    )
+    inferer: Component = _default("inferer")
     """How whole images are predicted in validation, test and predict."""
     trainer: dict[str, Any] = {"max_epochs": 100}
     """Arguments of `lightning.Trainer`."""
@@ -99,19 +100,35 @@ class Config(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _fill_pipelines(cls, raw: Any) -> Any:
-        """Give `transforms.base` and `transforms.train` the defaults for 2-D or for 3-D images."""
-        return with_pipelines(raw) if isinstance(raw, dict) else raw
+    def _fill_defaults(cls, raw: Any) -> Any:
+        """Add the defaults that depend on the task, or on whether images are 2-D or 3-D."""
+        return with_defaults(raw) if isinstance(raw, dict) else raw
+
+    @model_validator(mode="after")
+    def _check_label_values(self) -> Config:
+        """Accept cells as keys of `data.label_map` in classification only, where labels are cells."""
+        for value in self.data.label_map if self.task == SEGMENTATION else ():
+            if isinstance(value, str):
+                hint = ". Take the quotes away" if value.lstrip("-").isdigit() else ""
+                key = ("data", "label_map", value)
+                found = f"{value!r}{hint}"
+                raise PydanticCustomError("label_map", "Input should be an integer", {"key": key, "found": found})
+        return self
 
     @property
     def in_channels(self) -> int:
-        """Channels of the network's input."""
-        return len(self.data.image_cols)
+        """Channels of the network's input: those of all image columns; of one each, where it is not known yet."""
+        return len(self.data.image_cols) * (self.data.channels or 1)
 
     @property
     def out_channels(self) -> int:
         """Channels of the network's output, one for each class."""
         return len(self.data.classes)
+
+    @property
+    def multilabel(self) -> bool:
+        """Whether a case may have several classes, each with a label column of its own, or none."""
+        return self.task == "classification" and len(self.data.label_cols) > 1
 
     @property
     def roi_size(self) -> list[int]:
@@ -133,8 +150,19 @@ class Config(Section):
         classes = self.data.classes
         values = {value: value for value in range(len(classes))}
         for value, target in self.data.label_map.items():
-            values[value] = classes.index(target) if isinstance(target, str) else target
+            values[int(value)] = classes.index(target) if isinstance(target, str) else target
         return values
+
+    @property
+    def label_cells(self) -> dict[str, int]:
+        """Cell of a label column -> class value, for every cell that may stand there; classification only."""
+        if self.multilabel:
+            return {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1, "False": 0, "True": 1}
+        classes = self.data.classes
+        cells = {name: value for value, name in enumerate(classes)}
+        for cell, target in self.data.label_map.items():
+            cells[str(cell)] = classes.index(target) if isinstance(target, str) else target
+        return cells
 
     @property
     def cache_dir(self) -> Path:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from trainlib.config.component import Component
-from trainlib.config.defaults import BASE, TRAIN
+from trainlib.config.defaults import SEGMENTATION, base_pipeline, train_pipeline
 from trainlib.config.section import Section
 
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -22,9 +22,9 @@ class TransformsSection(Section):
 
     prob: Probability = 0.2
     """Probability of random transforms that set none of their own."""
-    base: list[Component] = Field(default_factory=lambda: _components(BASE[3]))
+    base: list[Component] = Field(default_factory=lambda: _components(base_pipeline(SEGMENTATION, 3)))
     """Transforms of every split; deterministic, hence cached. Default: load, RAS, normalise."""
-    train: list[Component] = Field(default_factory=lambda: _components(TRAIN[3]))
+    train: list[Component] = Field(default_factory=lambda: _components(train_pipeline(SEGMENTATION, 3)))
     """Augmentation. Default: random 64-voxel crops around foreground, flips, small rotations, noise."""
     post: list[Component] = []
     """Transforms of the predicted label map, key `pred`, shape (1, ...)."""

@@ -13,7 +13,7 @@ from monai.data.meta_obj import get_track_meta
 from monai.transforms import Compose
 from torch.utils.data import Dataset, default_collate
 
-from trainlib.build.roles import IMAGE, LABEL
+from trainlib.build.roles import IMAGE, LABEL, TARGET
 from trainlib.config.schema import Config
 from trainlib.data.cache import NoCache
 from trainlib.data.failures import explain_failure
@@ -50,7 +50,7 @@ class CaseFailure:
 
 
 class TrainDataset(Dataset[Any]):
-    """Cases with augmentation; the draw ``(epoch, index)`` decides every random number.
+    """Cases with augmentation; the draw decides every random number, together with the seed.
 
     Args:
         cases: The cases.
@@ -69,31 +69,44 @@ class TrainDataset(Dataset[Any]):
         return len(self.cases)
 
     def __getitem__(self, draw: Draw) -> list[Item] | CaseFailure:
-        """Return the crops of a case, each with plain tensors ``image`` and ``label``."""
-        epoch, index = draw
-        case = self.cases[index]
-        seed = derive_seed(self.config.seed, epoch, index)
+        """Return the crops of a case, each with plain tensors ``image`` and ``label``, or ``target``."""
+        case = self.cases[draw[1]]
+        seed = derive_seed(self.config.seed, *draw)
         try:
             with isolated_random_state(seed):
                 prepared = self.cache.get(case)
                 self.augment.set_random_state(seed)
                 with _untracked():
-                    crops = self.augment({IMAGE: prepared[IMAGE], LABEL: prepared[LABEL]})
+                    crops = self.augment({key: prepared[key] for key in (IMAGE, LABEL) if key in prepared})
         except DataError as error:
             return CaseFailure(str(error))
         except Exception as error:
             return CaseFailure(f"{case}: {explain_failure(error, self.config)}")
-        items = []
-        for crop in crops if isinstance(crops, list) else [crops]:
+        items: list[Item] = [
+            {key: plain_tensor(crop[key]) for key in (IMAGE, LABEL) if key in crop} | {"case": case.name}
+            for crop in (crops if isinstance(crops, list) else [crops])
+        ]
+        for item in items:
+            item[IMAGE] = item[IMAGE].float()
+            item.update(_target(case))
+            if LABEL not in item:
+                continue
             # Some transforms make a float of the label, and only when they are drawn.
-            image, label = plain_tensor(crop[IMAGE]).float(), plain_tensor(crop[LABEL]).to(prepared[LABEL].dtype)
-            if image.shape[1:] != label.shape[1:]:
+            item[LABEL] = item[LABEL].to(prepared[LABEL].dtype)
+            if item[IMAGE].shape[1:] != item[LABEL].shape[1:]:
                 return CaseFailure(
-                    f"{case}: image and label differ in shape after transforms.train: {tuple(image.shape[1:])} and "
-                    f"{tuple(label.shape[1:])}. What crops or resizes one must do it to both."
+                    f"{case}: image and label differ in shape after transforms.train: {tuple(item[IMAGE].shape[1:])} "
+                    f"and {tuple(item[LABEL].shape[1:])}. What crops or resizes one must do it to both."
                 )
-            items.append({IMAGE: image, LABEL: label, "case": case.name})
         return items
+
+
+def _target(case: Case) -> Item:
+    """Return the class of a case, or 0 or 1 for each class, as ``target``; nothing where a case has none."""
+    if case.target is None:
+        return {}
+    values = torch.tensor(case.target)
+    return {TARGET: values[0] if len(values) == 1 else values}
 
 
 class EvaluationDataset(Dataset[Any]):
@@ -120,7 +133,7 @@ class EvaluationDataset(Dataset[Any]):
         """Return the one item of a case."""
         case = self.cases[draw[1]]
         try:
-            item: Prepared = {**self.cache.get(case), "case": case.name, "index": draw[1]}
+            item: Prepared = {**self.cache.get(case), **_target(case), "case": case.name, "index": draw[1]}
             if self.original_label and case.label is not None:
                 label, affine = read_label(case.label, self.config)
                 item |= {"original_label": label, "original_affine": affine}

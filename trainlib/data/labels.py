@@ -14,6 +14,7 @@ from monai.transforms import EnsureChannelFirst, LoadImage
 from trainlib.build.patches import describe
 from trainlib.build.roles import LABEL
 from trainlib.config.schema import Config
+from trainlib.data.readers import register_readers
 from trainlib.errors import DataError
 
 _MOST_VALUES = 5  # undeclared values named before the rest is left out
@@ -88,6 +89,7 @@ def read_label(path: Path, config: Config) -> tuple[torch.Tensor, torch.Tensor]:
         DataError: The file cannot be read, or holds a value that is not declared.
     """
     dims = config.data.spatial_dims
+    register_readers()
     try:
         label = EnsureChannelFirst()(LoadImage(image_only=True)(str(path)))
     except Exception as error:

@@ -11,12 +11,12 @@ from lightning import LightningDataModule
 from torch.utils.data import DataLoader, Dataset
 
 from trainlib.build.pipelines import build_pipeline
-from trainlib.build.roles import IMAGE, LABEL
+from trainlib.build.roles import IMAGE, LABEL, TARGET
 from trainlib.config.schema import Config
 from trainlib.data.cache import NoCache, make_cache
 from trainlib.data.dataset import CaseFailure, EvaluationDataset, FillDataset, TrainDataset, collate
 from trainlib.data.prepare import Preparation
-from trainlib.data.sampling import EpochSampler
+from trainlib.data.sampling import EpochSampler, class_weights
 from trainlib.data.splits import SPLITS_OF, Case, read_split
 from trainlib.data.workers import choose_workers, prepare_open_files, start_worker
 from trainlib.errors import DataError, Problem
@@ -79,7 +79,7 @@ class CSVDataModule(LightningDataModule):
 
     def _cache(self, split: str) -> NoCache:
         """Make the cache of a split, once; cases to predict come only once and are not kept."""
-        with_label = split in ("train", "valid")
+        with_label = split in ("train", "valid") and self.config.task == "segmentation"
         kind = "none" if split == "predict" else self.config.data.cache
         if (with_label, kind) not in self._caches:
             preparation = Preparation(self.config, with_label=with_label)
@@ -89,7 +89,9 @@ class CSVDataModule(LightningDataModule):
     def _dataset(self, split: str, cache: NoCache) -> Dataset[Any]:
         cases = self.cases[split]
         if split == "train":
-            return TrainDataset(cases, cache, build_pipeline(self.config, "train"), self.config)
+            with_label = self.config.task == "segmentation"
+            augment = build_pipeline(self.config, "train", with_label=with_label)
+            return TrainDataset(cases, cache, augment, self.config)
         return EvaluationDataset(cases, cache, self.config, original_label=split == "test")
 
     def _fill(self, cache: NoCache, cases: Sequence[Case]) -> None:
@@ -125,12 +127,14 @@ class CSVDataModule(LightningDataModule):
 
     def _loader(self, split: str, batch_size: int = 1) -> DataLoader[Any]:
         workers = self._workers(self.cases[split])
-        sampler = EpochSampler(len(self.cases[split]), self.config.seed, shuffle=split == "train")
+        weights = self._weights() if split == "train" and self.config.data.balance else None
+        sampler = EpochSampler(len(self.cases[split]), self.config.seed, shuffle=split == "train", weights=weights)
         sampler.set_epoch(self.first_epoch)
         return DataLoader(
             self._datasets[split],
             batch_size=batch_size,
             sampler=sampler,
+            drop_last=split == "train" and self._leaves_one_over(batch_size),
             num_workers=workers,
             persistent_workers=workers > 0 and split in ("train", "valid"),
             collate_fn=collate,
@@ -139,6 +143,18 @@ class CSVDataModule(LightningDataModule):
             # Its own generator: the loader's draws must not move the network's random state.
             generator=torch.Generator(),
         )
+
+    def _weights(self) -> list[float]:
+        """Weigh training cases so that all classes come equally often."""
+        return class_weights([case.target[0] for case in self.cases["train"] if case.target is not None])
+
+    def _leaves_one_over(self, batch_size: int) -> bool:
+        """Tell whether the last batch of an epoch has one case, of which batch normalisation can learn nothing."""
+        count = len(self.cases["train"])
+        alone = self.config.task == "classification" and count > batch_size > 1 and count % batch_size == 1
+        if alone:
+            log.info("The %d training cases leave one over: each epoch does without one case.", count)
+        return alone
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Return the shuffled, augmented training batches."""
@@ -157,8 +173,8 @@ class CSVDataModule(LightningDataModule):
         return self._loader("predict")
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
-        """Move image and label; what the base transforms noted is needed on the CPU."""
-        moved = {key: batch[key].to(device, non_blocking=True) for key in (IMAGE, LABEL) if key in batch}
+        """Move image and label or target; what the base transforms noted is needed on the CPU."""
+        moved = {key: batch[key].to(device, non_blocking=True) for key in (IMAGE, LABEL, TARGET) if key in batch}
         return {**batch, **moved}
 
     def on_before_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:

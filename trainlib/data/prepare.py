@@ -16,10 +16,12 @@ from monai.transforms import Compose, LoadImaged
 
 from trainlib.build.pipelines import build_pipeline, resolve_transform
 from trainlib.build.roles import IMAGE, LABEL
+from trainlib.config.defaults import SEGMENTATION
 from trainlib.config.schema import Config
 from trainlib.data.failures import explain_failure, unreadable_file
 from trainlib.data.labels import MapLabels, read_label
 from trainlib.data.plain import plain, plain_tensor
+from trainlib.data.readers import register_readers
 from trainlib.data.splits import Case
 from trainlib.errors import DataError
 from trainlib.seeding import isolated_random_state
@@ -45,6 +47,7 @@ class Preparation:
     """
 
     def __init__(self, config: Config, *, with_label: bool) -> None:
+        register_readers()
         self.config = config
         self.with_label = with_label
         self.pipeline = build_pipeline(config, "base", with_label=with_label)
@@ -86,9 +89,10 @@ class Preparation:
                 f"and {dims} spatial ones (data.spatial_dims)."
             )
         if image.shape[0] != self.config.in_channels:
+            each = "one" if self.config.data.channels in (None, 1) else f"{self.config.data.channels} (data.channels)"
             raise DataError(
                 f"{case}: the image has {image.shape[0]} channels after transforms.base, expected "
-                f"{self.config.in_channels}, one for each column of data.image_cols. A file must hold one volume or "
+                f"{self.config.in_channels}, {each} for each column of data.image_cols. A file must hold one volume or "
                 "slice; save those of a series as files of their own."
             )
         affine = image.affine if isinstance(image, MetaTensor) else torch.eye(dims + 1)
@@ -126,12 +130,15 @@ class Preparation:
             resolved = resolve_transform(config, "base", i, component)
             steps.append([resolved.found.name, resolved.found.origin, resolved.kwargs])
         script = config.patch.transforms
+        # Labels are checked also where they are not transformed. Those of a classification are no files.
+        values = sorted(config.label_values.items()) if config.task == SEGMENTATION else None
         parts = {
             "format": _FORMAT,
             "steps": steps,
             "patch": hashlib.sha256(Path(script).read_bytes()).hexdigest() if script else None,
-            "labels": [self.with_label, sorted(config.label_values.items())],
+            "labels": [self.with_label, values],
             "dims": config.data.spatial_dims,
+            "channels": config.in_channels,  # checked when a case is prepared, and not when it is read again
             "monai": version("monai"),
         }
         return json.dumps(parts, sort_keys=True, default=str)

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -17,6 +18,7 @@ from trainlib.suggest import did_you_mean
 
 SPLITS_OF = {"fit": ("train", "valid", "test"), "validate": ("valid",), "test": ("test",), "predict": ("predict",)}
 """Stage of Lightning, or command -> the splits that it reads."""
+_MOST_NAMES = 12  # classes that are listed where a cell is none of them
 SPLITS = ("train", "valid", "test", "predict")
 
 
@@ -28,9 +30,10 @@ class Case:
         name: Unique name within the split, from the first image's file name; results are filed under it.
         row: Line of the CSV file, the header being line 1.
         images: Absolute paths, one for each image column.
-        label: Absolute path of the label; None in prediction.
+        label: Absolute path of the label map; None in prediction and in classification.
         group: The patient; None without `data.group_col`.
         csv: The CSV file as the config names it.
+        target: Class value, or in a multi-label task 0 or 1 for each class; None in prediction and in segmentation.
     """
 
     name: str
@@ -39,6 +42,7 @@ class Case:
     label: Path | None
     group: str | None
     csv: str
+    target: tuple[int, ...] | None = None
 
     def __str__(self) -> str:
         return f"{self.csv}:{self.row} ({self.images[0].name})"
@@ -90,7 +94,7 @@ def check_splits(config: Config, splits: Iterable[str]) -> list[Problem]:
 
 
 def _check_columns(config: Config, csv: str, table: pd.DataFrame, with_label: bool) -> None:
-    wanted = _columns(config, with_label)
+    wanted = [*config.data.image_cols, *(config.data.label_cols if with_label else [])]
     if with_label and config.data.group_col:
         wanted.append(config.data.group_col)
     [*present] = table.columns
@@ -113,17 +117,21 @@ def _check_columns(config: Config, csv: str, table: pd.DataFrame, with_label: bo
 
 def _columns(config: Config, with_label: bool) -> list[str]:
     """List the columns that hold paths."""
-    return [*config.data.image_cols, *(config.data.label_cols if with_label else [])]
+    label_cols = config.data.label_cols if with_label and config.task == "segmentation" else []
+    return [*config.data.image_cols, *label_cols]
 
 
 def _check_cells(config: Config, csv: str, table: pd.DataFrame, with_label: bool) -> Iterator[Problem]:
     """Look for empty cells and missing files, column by column."""
     columns = _columns(config, with_label)
+    classes = [column for column in config.data.label_cols if with_label and column not in columns]
     group = [config.data.group_col] if with_label and config.data.group_col else []
-    for column in [*columns, *group]:
+    for column in [*columns, *classes, *group]:
         cells = list(zip(table.index, table[column], strict=True))
         empty = [Problem(f"column {column!r} is empty.", f"{csv}:{row}") for row, cell in cells if not cell]
         yield from shortened(empty, csv)
+        if column in classes:
+            yield from shortened(_unknown_classes(config, csv, column, cells), csv)
         if column not in columns:
             continue
         absent = [
@@ -135,15 +143,34 @@ def _check_cells(config: Config, csv: str, table: pd.DataFrame, with_label: bool
         yield from shortened(absent, csv)
 
 
+def _unknown_classes(config: Config, csv: str, column: str, cells: list[tuple[Any, str]]) -> list[Problem]:
+    """Find cells that are no class; classes that are not known yet are found in the cells."""
+    known = config.label_cells
+    names = ", ".join(["0", "1"] if config.multilabel else [*known][:_MOST_NAMES])
+    return [
+        Problem(
+            f"column {column!r}: {cell!r} is not one of {names} (data.classes, data.label_map)."
+            f"{did_you_mean(cell, known)}",
+            f"{csv}:{row}",
+        )
+        for row, cell in cells
+        if cell and config.data.classes and cell not in known
+    ]
+
+
 def _cases(config: Config, csv: str, table: pd.DataFrame, with_label: bool) -> Iterator[Case]:
     data = config.data
     names = _unique_names(table[data.image_cols[0]])
+    map_col = data.label_cols[0] if with_label and config.task == "segmentation" else None
+    class_cols = data.label_cols if with_label and config.task == "classification" and data.classes else None
+    values = config.label_cells if class_cols else {}
     for (row, cells), name in zip(table.iterrows(), names, strict=True):
         yield Case(
             name=name,
             row=int(str(row)),
             images=tuple(config.data_path(cells[column]) for column in data.image_cols),
-            label=config.data_path(cells[data.label_cols[0]]) if with_label else None,
+            label=config.data_path(cells[map_col]) if map_col else None,
+            target=tuple(values[cells[column]] for column in class_cols) if class_cols else None,
             group=cells[data.group_col] if with_label and data.group_col else None,
             csv=csv,
         )

@@ -19,8 +19,7 @@ from torchmetrics.functional.classification import (
 )
 
 from trainlib.metrics.decisions import decide
-
-METRICS = ("auroc", "average_precision", "accuracy", "balanced_accuracy", "f1")
+from trainlib.metrics.scores import METRICS
 
 
 def score_split(

@@ -9,7 +9,7 @@ from trainlib.folder import RunFolder
 
 
 def write_report(path: str | Path) -> Path:
-    """Write ``report.html`` into a run folder, from what the folder holds alone.
+    """Write ``report.html`` into a run folder, from what the folder holds alone, and the tables of its task.
 
     Args:
         path: The run folder. Whatever it lacks, the report tells.
@@ -21,14 +21,17 @@ def write_report(path: str | Path) -> Path:
         ConfigError: It is no run folder, or its ``config.yaml`` is no config at all.
     """
     from trainlib.drawing.animation import write_gif
-    from trainlib.report.content import read_content
+    from trainlib.report.load import read_content
     from trainlib.report.page import render
+    from trainlib.report.tasks import TASK_PARTS
 
     folder = RunFolder(Path(path))
     if _lacks_pictures(folder):  # a killed process could not write its GIF
         write_gif(folder.frames, folder.gif)
     content = read_content(folder.path)
-    write_text(content.folder.report, render(content))
+    part = TASK_PARTS[content.config.task](content)
+    write_text(content.folder.report, render(content, part))
+    part.write_tables()
     return content.folder.report
 
 

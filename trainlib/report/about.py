@@ -7,7 +7,7 @@ from pathlib import Path
 from trainlib.data.splits import SPLITS, csv_of
 from trainlib.report.content import Content, latest_snapshot
 from trainlib.report.formats import SPLITS as SPLIT_NAMES
-from trainlib.report.formats import count, duration, listed, significant
+from trainlib.report.formats import count, duration, significant
 from trainlib.report.reading import count_rows
 from trainlib.report.training import Best, Ending
 
@@ -15,13 +15,16 @@ _CASES = {"test": "case", "valid": "validation case"}
 Facts = list[tuple[str, str]]
 
 
-def sentence_of(content: Content, ending: Ending) -> str:
-    """Say in a sentence what the run did."""
-    config, counts = content.config, case_counts(content)
-    classes = config.data.classes[1:]
-    structures = listed(classes) if len(classes) <= 4 else f"{len(classes)} classes"
-    text = f"{_network(content)} for the {config.data.spatial_dims}-D {config.task} of {structures}"
-    scored = content.cases[content.cases["split"] == content.split]["case"].nunique() if len(content.cases) else 0
+def sentence_of(content: Content, ending: Ending, purpose: str) -> str:
+    """Say in a sentence what the run did.
+
+    Args:
+        content: The run.
+        ending: How the training ended.
+        purpose: What the network is for.
+    """
+    counts, scored = case_counts(content), content.shown_cases
+    text = f"{_network(content)} for {purpose}"
     result = f"{'tested' if content.split == 'test' else 'scored'} on {count(scored, _CASES[content.split])}"
     if not content.trained:
         return f"{text}, {result}."

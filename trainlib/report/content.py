@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,13 +9,10 @@ from typing import Any
 
 import pandas as pd
 
-from trainlib.config.load import read_config
 from trainlib.config.schema import Config
-from trainlib.errors import ConfigError
+from trainlib.config.watching import ReportSection
 from trainlib.folder import RunFolder
-from trainlib.report.formats import METRICS, SIZES
-from trainlib.report.reading import Picture, UnreadableError, read_mapping, read_picture, read_table, read_text
-from trainlib.results import Run
+from trainlib.report.reading import Picture
 
 
 @dataclass(frozen=True)
@@ -60,6 +56,21 @@ class Content:
         """Whether the run was trained here; a folder may hold the scores of a checkpoint alone."""
         return len(self.epochs) > 0 or self.folder.snapshot.is_dir()
 
+    @property
+    def shows_cases(self) -> bool:
+        """Whether there are scores to show."""
+        return len(self.cases) > 0 and bool((self.cases["split"] == self.split).any())
+
+    @property
+    def shown_cases(self) -> int:
+        """Number of cases of the split whose scores come first."""
+        return int(self.cases.loc[self.cases["split"] == self.split, "case"].nunique()) if len(self.cases) else 0
+
+    @property
+    def resamples(self) -> int:
+        """Number of bootstrap resamples, of a run without automatic report the default."""
+        return (self.config.report or ReportSection()).resamples
+
     @cached_property
     def split(self) -> str:
         """The split whose scores come first: the test set, or else the validation set."""
@@ -76,47 +87,6 @@ class Content:
         return {name: value for value, name in enumerate(names)}
 
 
-def read_content(path: Path) -> Content:
-    """Read a run folder.
-
-    Raises:
-        ConfigError: It is no run folder, or its ``config.yaml`` is no config at all.
-    """
-    folder = RunFolder(path.absolute())
-    if not folder.config.is_file():
-        raise ConfigError(f"{path} is not a run folder: it has no config.yaml.")
-    loaded = read_config(folder.config)
-    if loaded.config is None:
-        raise ConfigError(loaded.problems)
-    run = Run(folder, loaded.config)
-    epochs, no_epochs = _table(lambda: run.metrics, "logs/metrics.csv", ("epoch",), _is_logged)
-    scores = {*METRICS, *SIZES}
-    needed = ("split", "case", "class", "dice", "outcome")
-    cases, no_cases = _table(lambda: run.cases, folder.cases.name, needed, lambda name: name in scores, finite=True)
-    texts = [name for name in ("split", "case", "class", "outcome") if name in cases]
-    cases[texts] = cases[texts].fillna("")
-    sums = ("total_duration_s", "total_energy_kwh", "total_emissions_kg")
-    emissions, no_emissions = _table(lambda: run.emissions, folder.emissions.name, sums, lambda name: name in sums)
-    latest = latest_snapshot(folder)
-    components = {str(kind): str(origin) for kind, origin in read_mapping(latest / "components.json").items()}
-    return Content(
-        folder=folder,
-        config=loaded.config,
-        config_text=read_text(folder.config),
-        problems=[problem.text for problem in loaded.problems],
-        epochs=epochs,
-        no_epochs=no_epochs,
-        cases=cases,
-        no_cases=no_cases,
-        emissions=emissions,
-        no_emissions=no_emissions,
-        log=read_text(folder.log),
-        gif=read_picture(folder.gif, folder.path, "image/gif"),
-        environment=read_mapping(latest / "environment.json"),
-        components=components,
-    )
-
-
 def latest_snapshot(folder: RunFolder) -> Path:
     """Find the snapshot of the part of the training that was started last."""
     return [folder.snapshot, *resumed_snapshots(folder)][-1]
@@ -129,22 +99,3 @@ def resumed_snapshots(folder: RunFolder) -> list[Path]:
         (path for path, number in numbered.items() if path.is_dir() and (not number or number.isdigit())),
         key=lambda path: int(numbered[path] or 1),
     )
-
-
-def _is_logged(column: str) -> bool:
-    return column in ("epoch", "step", "seconds") or column.startswith(("train/", "valid/", "lr-"))
-
-
-def _table(
-    read: Callable[[], pd.DataFrame],
-    name: str,
-    needed: tuple[str, ...],
-    numbers: Callable[[str], bool],
-    *,
-    finite: bool = False,
-) -> tuple[pd.DataFrame, str]:
-    """Read a table, or say why there is none."""
-    try:
-        return read_table(read, name, needed, numbers, finite=finite), ""
-    except UnreadableError as error:
-        return pd.DataFrame(), str(error)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from trainlib.report.content import Content
-from trainlib.report.formats import METRICS, count, significant
-from trainlib.report.palette import ACCENT, CONTRAST, INK, MUTED, css, tone
+from trainlib.report.formats import Metric, count, significant
+from trainlib.report.palette import ACCENT, INK, MUTED, css, tone
 from trainlib.report.svg import drawing, to_svg
 from trainlib.report.training import Best
 
@@ -39,7 +39,16 @@ class Chart:
 
 
 @dataclass(frozen=True)
-class _Curve:
+class Curve:
+    """A curve of a chart.
+
+    Attributes:
+        name: What it is called; empty where it is the only one.
+        column: What was logged.
+        colour: Its placeholder of the palette.
+        width: Width of the line in points.
+    """
+
     name: str
     column: str
     colour: str
@@ -47,49 +56,71 @@ class _Curve:
 
 
 @dataclass(frozen=True)
-class _Plan:
+class Plan:
+    """What a chart is to show.
+
+    Attributes:
+        key: A name that no other chart has.
+        title: What it shows.
+        hint: Unit, and which direction is better.
+        curves: Its curves.
+    """
+
     key: str
     title: str
     hint: str
-    curves: list[_Curve]
+    curves: list[Curve]
 
 
-def draw_curves(content: Content, best: Best | None) -> list[Chart]:
-    """Draw loss, learning rate and the metrics of the validation, each where it was logged."""
+def draw_curves(
+    content: Content, best: Best | None, metric_plans: Callable[[list[str]], Iterable[Plan]]
+) -> list[Chart]:
+    """Draw loss, learning rate and the metrics of the validation, each where it was logged.
+
+    Args:
+        content: The run.
+        best: The best epoch, which is marked.
+        metric_plans: Chooses from what was logged the metrics that get a chart.
+    """
     if not len(content.epochs):
         return []
-    logged = [name for name in content.epochs if np.isfinite(content.epochs[name].to_numpy(dtype=float)).any()]
+    columns = [name for name in content.epochs if np.isfinite(content.epochs[name].to_numpy(dtype=float)).any()]
+    logged = [str(name) for name in columns]
     with drawing():
-        return [_draw(content, plan, best) for plan in _plans(content, [str(name) for name in logged])]
+        return [_draw(content, plan, best) for plan in [*_common_plans(logged), *metric_plans(logged)]]
 
 
-def _plans(content: Content, logged: list[str]) -> Iterator[_Plan]:
-    """Choose what gets a chart."""
-    losses = [_Curve("training", "train/loss", MUTED), _Curve("validation", "valid/loss", ACCENT, 1.8)]
+def metric_plan(metric: Metric, logged: list[str], tones: Callable[[str], int]) -> Plan | None:
+    """Plan the chart of a metric with its classes and the mean over them; None where it was not logged.
+
+    Args:
+        metric: The metric.
+        logged: What was logged.
+        tones: Gives the number of the colour of a class.
+    """
+    overall = f"valid/{metric.key}"
+    classes = {name: name.split("/", 2)[2] for name in logged if name.startswith(f"{overall}/")}
+    curves = [Curve(name, column, tone(tones(name))) for column, name in classes.items()]
+    if overall in logged and len(curves) != 1:
+        curves.append(Curve("mean over classes" if curves else "", overall, INK, 2.2))
+    hint = f"{metric.unit}, {metric.hint}" if metric.unit else metric.hint
+    return Plan(metric.key, f"{metric.name} in validation", hint, curves) if curves else None
+
+
+def _common_plans(logged: list[str]) -> Iterator[Plan]:
+    """Plan the charts of losses and learning rates."""
+    losses = [Curve("training", "train/loss", MUTED), Curve("validation", "valid/loss", ACCENT, 1.8)]
     if losses := [curve for curve in losses if curve.column in logged]:
-        yield _Plan("loss", "Loss", "lower is better", losses)
+        yield Plan("loss", "Loss", "lower is better", losses)
     rates = [name for name in logged if name.startswith("lr-")]
     if len(rates) == 1:
-        yield _Plan("lr", "Learning rate", rates[0].removeprefix("lr-"), [_Curve("", rates[0], ACCENT, 1.8)])
+        yield Plan("lr", "Learning rate", rates[0].removeprefix("lr-"), [Curve("", rates[0], ACCENT, 1.8)])
     elif rates:
-        curves = [_Curve(name.removeprefix("lr-"), name, tone(i)) for i, name in enumerate(rates, 1)]
-        yield _Plan("lr", "Learning rate", "", curves)
-    for key, metric in METRICS.items():
-        columns = [name for name in logged if name == f"valid/{key}" or name.startswith(f"valid/{key}/")]
-        classes = {name: name.split("/", 2)[2] for name in columns if name.count("/") > 1}
-        curves = [_Curve(name, column, tone(content.tone(name))) for column, name in classes.items()]
-        if f"valid/{key}" in columns and len(curves) != 1:
-            curves.append(_Curve("mean over classes" if curves else "", f"valid/{key}", INK, 2.2))
-        if curves:
-            hint = f"{metric.unit}, {metric.hint}" if metric.unit else metric.hint
-            yield _Plan(key, f"{metric.name} in validation", hint, curves)
-    counts = [_Curve("missed", "valid/missed", ACCENT, 1.8), _Curve("false positive", "valid/false_positive", CONTRAST)]
-    counts = [curve for curve in counts if curve.column in logged]
-    if any(content.epochs[curve.column].max() > 0 for curve in counts):
-        yield _Plan("counts", "Missed and false-positive structures in validation", "lower is better", counts)
+        curves = [Curve(name.removeprefix("lr-"), name, tone(i)) for i, name in enumerate(rates, 1)]
+        yield Plan("lr", "Learning rate", "", curves)
 
 
-def _draw(content: Content, plan: _Plan, best: Best | None) -> Chart:
+def _draw(content: Content, plan: Plan, best: Best | None) -> Chart:
     figure = Figure(figsize=(_WIDTH / 72, _HEIGHT / 72), dpi=72)
     axes = figure.add_axes((0.115, 0.17, 0.865, 0.79))
     epochs = content.epochs["epoch"].to_numpy(dtype=float) + 1

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from trainlib.report.content import Content
 from trainlib.report.formats import SPLITS, count
-from trainlib.report.ranking import RankedCase
+from trainlib.report.reading import Picture
 from trainlib.report.reproduction import Reproduction
-from trainlib.report.scores import Scores
 from trainlib.report.training import Ending, lost_epochs
 
 
@@ -32,40 +31,60 @@ class Notice:
 def notices_of(
     content: Content,
     ending: Ending,
-    scores: Scores | None,
-    ranked: list[RankedCase],
     reproduction: Reproduction,
+    of_task: Iterable[Notice],
+    sections: Sequence[str],
 ) -> list[Notice]:
-    """List all that is missing, in the order of the page."""
-    notices = [*_of_results(content, scores), *_of_pictures(content, ranked), *_of_config(content)]
+    """List all that is missing, in the order of the page.
+
+    Args:
+        content: The run.
+        ending: How the training ended.
+        reproduction: What the snapshot holds.
+        of_task: What is missing in the sections of the task alone.
+        sections: Ids of all sections in their order.
+    """
+    notices = [*_of_results(content), *of_task, *_of_config(content)]
     if content.trained:
         notices += [*_of_training(content, ending), *_of_resources(content), *_of_snapshot(reproduction)]
-    order = ("results", "summary", "training", "overlays", "resources", "config", "reproduce")
+    order = ("results", "summary", *sections)  # the animation is told of after what matters more
     return sorted(notices, key=lambda notice: order.index(notice.section))
 
 
-def _of_results(content: Content, scores: Scores | None) -> Iterator[Notice]:
+def notice_of_one_case(content: Content) -> Iterator[Notice]:
+    """Tell where there is one case only."""
+    if content.shown_cases == 1:
+        yield Notice("results", "There is one case, from which no confidence interval can be computed.")
+
+
+def notices_of_pictures(section: str, pictures: Mapping[str, Picture | None], split: str) -> Iterator[Notice]:
+    """Tell which cases of a split have no picture.
+
+    Args:
+        section: Where the pictures stand.
+        pictures: Case -> its picture.
+        split: The split.
+    """
+    if pictures and not any(pictures.values()):
+        yield Notice(section, f"There are no pictures of the {SPLITS[split]} cases (pictures/{split}/).")
+    elif missing := [case for case, picture in pictures.items() if picture is None]:
+        yield Notice(section, f"There is no picture of {', '.join(missing)}.")
+
+
+def _of_results(content: Content) -> Iterator[Notice]:
     if content.folder.debug.is_dir():
         yield Notice("results", "This is a debug run of two short epochs; its scores are no results.")
     test = shlex.join(["trainlib", "test", str(content.folder.path)])
     if content.no_cases:
         yield Notice("results", f"{content.no_cases} No case has been scored, so there are no metrics.")
-    elif scores is None:
+    elif not content.shows_cases:
         yield Notice("results", "cases.csv holds neither test nor validation cases, so there are no metrics.")
-    elif scores.split != "test" and content.config.data.test_csv is None:
+    elif content.split != "test" and content.config.data.test_csv is None:
         text = "There is no test set (data.test_csv is null). The validation set is shown instead; its scores are "
         yield Notice("results", text + "optimistic, for it also chose the best checkpoint.")
-    elif scores.split != "test" and content.trained:
+    elif content.split != "test" and content.trained:
         text = "The test set has not been scored. The validation set is shown instead; its scores are optimistic, "
         yield Notice("results", text + "for it also chose the best checkpoint.", test)
-    if scores is None:
-        return
-    if not scores.metrics:
-        yield Notice("results", "No structure is in any label or prediction, so there are no metrics.")
-    elif scores.without_surface:
-        yield Notice("results", "Surface metrics (HD95, ASD, HD, NSD) were not computed for these cases.")
-    if scores.overall.cases == 1:
-        yield Notice("results", "There is one case, from which no confidence interval can be computed.")
 
 
 def _of_training(content: Content, ending: Ending) -> Iterator[Notice]:
@@ -89,15 +108,6 @@ def _of_training(content: Content, ending: Ending) -> Iterator[Notice]:
     if not any(name.startswith("lr-") for name in map(str, content.epochs)):
         why = " (lr_monitor: null)" if content.config.lr_monitor is None else ""
         yield Notice("training", f"The learning rate was not logged{why}.")
-
-
-def _of_pictures(content: Content, ranked: list[RankedCase]) -> Iterator[Notice]:
-    if ranked and not any(case.picture for case in ranked):
-        yield Notice(
-            "overlays", f"There are no pictures of the {SPLITS[content.split]} cases (pictures/{content.split}/)."
-        )
-    elif missing := [case.case for case in ranked if case.picture is None]:
-        yield Notice("overlays", f"There is no picture of {', '.join(missing)}.")
 
 
 def _of_resources(content: Content) -> Iterator[Notice]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from trainlib.tasks.base import BaseTask
+from trainlib.tasks.classification import ClassificationTask
 from trainlib.tasks.segmentation import SegmentationTask
 
-TASKS: dict[str, type[BaseTask]] = {"segmentation": SegmentationTask}
+__all__ = ["TASKS", "BaseTask", "ClassificationTask", "SegmentationTask"]
+
+TASKS: dict[str, type[BaseTask]] = {"segmentation": SegmentationTask, "classification": ClassificationTask}
 """Value of the setting ``task`` -> its LightningModule."""

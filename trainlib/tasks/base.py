@@ -18,6 +18,8 @@ from trainlib.build.components import (
     build_optimizer,
     build_scheduler,
 )
+from trainlib.build.patches import describe
+from trainlib.build.resolve import ComponentError
 from trainlib.config.schema import Config
 from trainlib.seeding import derive_seed, seed_all
 from trainlib.tasks.continuation import drop_other_kinds, keep_loss, keep_settings, kind_of
@@ -47,6 +49,8 @@ class BaseTask(LightningModule):
         keep_probabilities: Whether predictions carry the probabilities of all classes.
     """
 
+    output_meaning: str
+    """What the logits must be, for the message on a network that gives something else."""
     network: torch.nn.Module
     loss: Callable[..., torch.Tensor]
 
@@ -65,6 +69,50 @@ class BaseTask(LightningModule):
         self.network = build_model(self.config)
         self.loss = build_loss(self.config)
         self.inferer = build_inferer(self.config)
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """Shape of the logits of one window."""
+        raise NotImplementedError
+
+    def _empty_target(self) -> torch.Tensor:
+        """Return a target for one window, of which all is the first class."""
+        raise NotImplementedError
+
+    def _loss(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Call the loss with the target in the form that it wants."""
+        raise NotImplementedError
+
+    def on_fit_start(self) -> None:
+        """Send one empty window through network, inferer and loss, so that a misfit is told before the first epoch.
+
+        Raises:
+            ComponentError: One of them cannot handle the window, or the output has another shape than it must.
+        """
+        config = self.config
+        window = torch.zeros(1, config.in_channels, *config.roi_size, device=self.device)
+        training = self.network.training
+        self.network.eval()
+        with torch.no_grad(), torch.random.fork_rng(), self.trainer.precision_plugin.forward_context():
+            logits = self._try("model", lambda: self(window))
+            if (shape := tuple(getattr(logits, "shape", ()))) != self.output_shape:
+                text = (
+                    f"model: for an input of shape {tuple(window.shape)} the output has shape {shape}, expected "
+                    f"{self.output_shape}: {self.output_meaning}"
+                )
+                raise ComponentError([(("model",), text)])
+            self._try("inferer", lambda: self.inferer(window, self))
+            self._try("loss", lambda: self._loss(logits, self._empty_target()))
+        self.network.train(training)
+
+    def _try(self, section: str, call: Callable[[], torch.Tensor]) -> torch.Tensor:
+        """Call a component; what it raises becomes a sentence that names its section."""
+        try:
+            return call()
+        except (RuntimeError, ValueError, TypeError, AssertionError, IndexError, ImportError) as error:
+            window = (1, self.config.in_channels, *self.config.roi_size)
+            text = f"{section}: fails on an image of shape {window}: {describe(error)}."
+            raise ComponentError([((section,), text)]) from error
 
     def configure_optimizers(self) -> Any:
         """Build the optimizer and, where the config has one, the learning-rate schedule."""
@@ -101,6 +149,10 @@ class BaseTask(LightningModule):
 
     def _shared_step(self, batch: Batch, stage: str) -> dict[str, Any]:
         raise NotImplementedError
+
+    def log_loss(self, stage: str, loss: torch.Tensor, cases: int) -> None:
+        """Log the loss of a batch as part of the mean over an epoch; callbacks write it to tables and TensorBoard."""
+        self.log(f"{stage}/loss", loss, on_step=False, on_epoch=True, batch_size=cases, logger=False)
 
     def on_train_epoch_start(self) -> None:
         """Seed dropout and its kin, so that an epoch does not depend on how many ran before it."""

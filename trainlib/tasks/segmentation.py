@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from trainlib.build.patches import describe
 from trainlib.build.pipelines import build_pipeline
-from trainlib.build.resolve import ComponentError
 from trainlib.build.roles import PREDICTION
 from trainlib.metrics.case import score_case
 from trainlib.metrics.summary import METRICS, summarise
@@ -27,45 +24,24 @@ class SegmentationTask(BaseTask):
     with logits of shape (batch, classes, ...) and the label map of shape (batch, 1, ...).
     """
 
+    output_meaning = (
+        "a channel for each of data.classes, and the size of the input. Networks that halve their input need a window "
+        "(roi_size) that can be halved as often."
+    )
+
     def configure_model(self) -> None:
         """Build network, loss, inferer and the post-processing."""
         super().configure_model()
         self.post = build_pipeline(self.config, "post")
         self._rows: Rows = []
 
-    def on_fit_start(self) -> None:
-        """Send one empty window through network, inferer and loss, so that a misfit is told before the first epoch.
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """Shape of the logits of one window."""
+        return (1, self.config.out_channels, *self.config.roi_size)
 
-        Raises:
-            ComponentError: One of them cannot handle the window, or the output has another shape than it must.
-        """
-        config = self.config
-        window = torch.zeros(1, config.in_channels, *config.roi_size, device=self.device)
-        label = torch.zeros(1, 1, *config.roi_size, device=self.device, dtype=torch.uint8)
-        expected = (1, config.out_channels, *config.roi_size)
-        training = self.network.training
-        self.network.eval()
-        with torch.no_grad(), torch.random.fork_rng(), self.trainer.precision_plugin.forward_context():
-            logits = self._try("model", lambda: self(window))
-            if (shape := tuple(getattr(logits, "shape", ()))) != expected:
-                text = (
-                    f"model: for an input of shape {tuple(window.shape)} the output has shape {shape}, expected "
-                    f"{expected}: a channel for each of data.classes, and the size of the input. Networks that halve "
-                    "their input need a window (roi_size) that can be halved as often."
-                )
-                raise ComponentError([(("model",), text)])
-            self._try("inferer", lambda: self.inferer(window, self.network))
-            self._try("loss", lambda: self._loss(logits, label))
-        self.network.train(training)
-
-    def _try(self, section: str, call: Callable[[], torch.Tensor]) -> torch.Tensor:
-        """Call a component; what it raises becomes a sentence that names its section."""
-        try:
-            return call()
-        except (RuntimeError, ValueError, TypeError, AssertionError, IndexError, ImportError) as error:
-            window = (1, self.config.in_channels, *self.config.roi_size)
-            text = f"{section}: fails on an image of shape {window}: {describe(error)}."
-            raise ComponentError([((section,), text)]) from error
+    def _empty_target(self) -> torch.Tensor:
+        return torch.zeros(1, 1, *self.config.roi_size, device=self.device, dtype=torch.uint8)
 
     def _loss(self, logits: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
         """Call the loss; torch's cross entropy wants class indices without a channel axis."""
@@ -79,9 +55,7 @@ class SegmentationTask(BaseTask):
         outputs: dict[str, Any] = {}
         if stage in ("train", "valid"):
             outputs["loss"] = self._loss(logits, batch["label"])
-            self.log(
-                f"{stage}/loss", outputs["loss"], on_step=False, on_epoch=True, batch_size=len(image), logger=False
-            )
+            self.log_loss(stage, outputs["loss"], len(image))
         if stage == "valid":
             outputs |= self._score_preprocessed(logits, batch)
         elif stage in ("test", "predict"):

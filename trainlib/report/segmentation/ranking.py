@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from trainlib.report.content import Content
-from trainlib.report.formats import METRICS, OUTCOMES
 from trainlib.report.reading import Picture, read_picture
+from trainlib.report.segmentation.names import METRICS, OUTCOMES
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from trainlib.config.watching import ReportSection
 from trainlib.metrics.bootstrap import Estimate, estimate
 from trainlib.report.content import Content
-from trainlib.report.formats import METRICS, Metric
+from trainlib.report.formats import Metric
+from trainlib.report.segmentation.names import METRICS
 
 
 @dataclass(frozen=True)
@@ -57,11 +57,6 @@ class Scores:
         return [metric.key for metric in self.metrics] == ["dice"]
 
 
-def resamples_of(content: Content) -> int:
-    """Return the number of bootstrap resamples, of a run without automatic report the default."""
-    return (content.config.report or ReportSection()).resamples
-
-
 def score_split(content: Content, split: str) -> Scores | None:
     """Compute the scores of a split from ``cases.csv``; None where it has no row."""
     if not len(content.cases):
@@ -90,4 +85,4 @@ def _by_class(table: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 def _estimate(content: Content, scores: pd.DataFrame) -> Estimate:
-    return estimate(scores.to_numpy(), resamples=resamples_of(content), seed=content.config.seed)
+    return estimate(scores.to_numpy(), resamples=content.resamples, seed=content.config.seed)

@@ -12,9 +12,9 @@ import pytest
 from matplotlib.cbook import boxplot_stats
 
 from tests.report.helpers import change_cases, make_run
-from trainlib.report import boxes
-from trainlib.report.boxes import _Box, draw_boxes, shows_all
-from trainlib.report.content import read_content
+from trainlib.report.load import read_content
+from trainlib.report.segmentation import boxes
+from trainlib.report.segmentation.boxes import _Box, draw_boxes, shows_all
 
 
 @pytest.mark.parametrize("values", [[0.4], [0.1, 0.9], [0.5] * 7, np.random.default_rng(0).lognormal(size=200)])

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from tests.report.helpers import make_run
-from trainlib.report.content import read_content
-from trainlib.report.ranking import rank_cases
+from trainlib.report.load import read_content
+from trainlib.report.segmentation.ranking import rank_cases
 
 
 def ranked(run: Path, scores: dict[str, list[float]]) -> dict[str, str]:

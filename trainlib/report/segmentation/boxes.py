@@ -13,8 +13,9 @@ from matplotlib.ticker import MaxNLocator
 
 from trainlib.report.content import Content
 from trainlib.report.curves import Chart
-from trainlib.report.formats import METRICS, Metric, line
+from trainlib.report.formats import Metric, line
 from trainlib.report.palette import INK, PAGE, tone
+from trainlib.report.segmentation.names import METRICS
 from trainlib.report.svg import Dot, drawing, to_svg
 
 _WIDTH, _ROW, _FOOT = 400, 46, 30  # points

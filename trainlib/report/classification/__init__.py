@@ -1,0 +1,1 @@
+"""What the report of a classification shows: figures of classes, confusion, curves, calibration, mistakes."""

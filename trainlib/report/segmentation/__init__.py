@@ -1,0 +1,1 @@
+"""What the report of a segmentation shows: scores of structures, their distribution, overlays."""
