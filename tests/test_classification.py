@@ -263,3 +263,10 @@ def test_strings_are_mapped_to_classes(write: Write) -> None:
     names = {"smooth": "harmless", "spiculated": "suspicious", "hollow": "suspicious"}
     run = fit(load_config(write(data={"classes": ["harmless", "suspicious"], "label_map": names})))
     assert set(of_split(run, "test")["label"]) == {"harmless", "suspicious"}
+
+
+def test_a_label_column_that_is_not_there_gives_one_sentence_and_no_warning(write: Write, cli: Cli) -> None:
+    done = cli("fit", "-c", write(data={"label_cols": "lable"}))
+    assert done.returncode == 2
+    assert "there is no column 'lable'" in done.stderr
+    assert "Warning" not in done.stderr

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from lightning import Callback
 
+from trainlib.build.advice import advice
 from trainlib.build.check import origins
 from trainlib.build.patches import describe
 from trainlib.callbacks import Record, build_callbacks
@@ -106,9 +107,11 @@ def _trained_as(config: Config, checkpoint: Path) -> Config:
 
 
 def _announce(run: Run) -> None:
-    """Tell what every component of the config stands for, and where the results go."""
+    """Tell what every component of the config stands for, what is seldom meant, and where the results go."""
     for kind, origin in origins(run.config).items():
         log.info("%s: %s", kind, origin)
+    for sentence in advice(run.config):
+        log.info("%s", sentence)
     log.info("Run folder: %s", run.folder.path)
 
 

@@ -121,8 +121,12 @@ def test_watching_changes_no_result(write_config: WriteConfig, capfd: pytest.Cap
 
 
 @pytest.mark.usefixtures("patient")
-def test_a_resumed_run_adds_up(write_config: WriteConfig) -> None:
+def test_a_resumed_run_adds_up(write_config: WriteConfig, tmp_path: Path) -> None:
+    # Epochs that last: codecarbon does not measure anew within 50 ms.
+    (tmp_path / "slow.py").write_text(SLOW)
+    train = [component.model_dump() for component in load_config(write_config()).transforms.train]
     settings: dict[str, Any] = {"emissions": {"country": "DEU"}, "data": {"test_csv": None}} | QUIET
+    settings |= {"transforms": {"train": [*train, "Sleepd"]}, "patch": {"transforms": str(tmp_path / "slow.py")}}
     folder = fit(load_config(write_config(**settings, trainer={"max_epochs": 2}))).folder
     [first] = rows_of(folder.path)
     fit(load_config(write_config(**settings, trainer={"max_epochs": 3})), ckpt_path="last")

@@ -319,3 +319,21 @@ def test_a_reading_does_not_wait_for_the_country(folder: Path, tmp_path: Path, m
         meter.stop()
     assert last is not None
     assert last.country is None
+
+
+def test_a_reading_that_was_asked_for_is_not_asked_for_again(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake(tmp_path, monkeypatch)
+    meter = Meter(folder, [], None)
+    meter.start()
+    try:
+        first = meter.finish(60)
+        assert first is not None
+        meter.ask()
+        meter.ask()
+        reading = meter.read(60)
+        assert reading is not None
+        assert reading.kwh == first.kwh + 1
+    finally:
+        meter.stop()

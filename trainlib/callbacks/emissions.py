@@ -76,6 +76,12 @@ class Emissions(Callback, AbstractContextManager[None]):
         self._meter.start()
 
     @harmless
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Ask for the reading of the epoch, which comes while other callbacks write their files."""
+        if self._meter is not None and not trainer.sanity_checking:
+            self._meter.ask()
+
+    @harmless
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Bring the file up to date, so that a killed run loses an epoch's figures at most."""
         reading = self._meter.read(PATIENCE) if self._meter else None

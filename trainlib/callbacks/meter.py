@@ -86,11 +86,15 @@ class Meter:
         Args:
             patience: Seconds to wait for a new reading, which takes a millisecond; an earlier one is taken after that.
         """
+        self.ask()
+        self._collect(patience if self._newest else 0)
+        return self._newest
+
+    def ask(self) -> None:
+        """Ask for a new reading, unless one is still to come, so that `read` finds it ready."""
         self._collect(0)
         if not self._unanswered:
             self._order("read")
-        self._collect(patience if self._newest else 0)
-        return self._newest
 
     def finish(self, patience: float) -> Reading | None:
         """Return the last reading, and wait for the country and for codecarbon to be ready too."""

@@ -79,7 +79,7 @@ class Progress(Callback):
         if picture is None:
             return
         encoded = io.BytesIO()
-        picture.save(encoded, "PNG", compress_level=3)
+        picture.save(encoded, "PNG", compress_level=1)
         with atomic_path(self.folder.progress / f"epoch_{epoch:05d}.png") as path:
             path.write_bytes(encoded.getbuffer())
         for logger in trainer.loggers:
