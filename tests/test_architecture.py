@@ -28,6 +28,7 @@ ORDER = [
     "signals",
     "preflight",
     "results",
+    "destinations",
     "trainer",
     "debug",
     "callbacks",

@@ -21,14 +21,14 @@ from trainlib.config.schema import Config
 from trainlib.data.complete import complete, with_computable_monitor
 from trainlib.data.geometry import Geometry
 from trainlib.data.module import CSVDataModule
-from trainlib.data.splits import SPLITS_OF, Case, check_splits, csv_of
-from trainlib.data.writing import suffix_of
+from trainlib.data.splits import SPLITS_OF, check_splits
+from trainlib.destinations import prediction_folder, protect_inputs, results_folder
 from trainlib.errors import ConfigError, DataError, InputError, Interrupted
 from trainlib.files import remove_leftovers, write_text
-from trainlib.folder import RunFolder, create, folder_of, latest, unique_folder
+from trainlib.folder import RunFolder, create, folder_of, latest
 from trainlib.logfile import logged
 from trainlib.report import write_report
-from trainlib.results import Run, load_run
+from trainlib.results import Run
 from trainlib.signals import interruptible
 from trainlib.tasks import TASKS, BaseTask
 from trainlib.trainer import explained, make_trainer, tensorboard
@@ -210,9 +210,9 @@ def predict(
     with interruptible(), explained():
         task.configure_model()
         module.setup("predict")
-        target = _prediction_folder(checkpoint, out, overwrite)
+        target = prediction_folder(checkpoint, out, overwrite)
         if config.task == "segmentation":  # a classification writes a table alone
-            _protect_inputs(target, module.cases["predict"], config.data.spatial_dims)
+            protect_inputs(target, module.cases["predict"], config.data.spatial_dims)
         folder = folder_of(checkpoint) or RunFolder(target)
         trainer = make_trainer(config, build_callbacks("predict", config, folder, predictions=target))
         trainer.predict(task, datamodule=module, ckpt_path=checkpoint, return_predictions=False, weights_only=True)
@@ -241,7 +241,7 @@ def _score(stage: str, config: Config, checkpoint: Path) -> dict[str, float]:
     module = CSVDataModule(config)
     with interruptible(), explained():
         module.setup(stage)
-        folder = _results_folder(stage, config, checkpoint)
+        folder = results_folder(stage, config, checkpoint)
         log.info("Results: %s", folder.path)
         run = Run(folder, config)
         if not folder.config.is_file():
@@ -249,19 +249,6 @@ def _score(stage: str, config: Config, checkpoint: Path) -> dict[str, float]:
         metrics = _evaluate(stage, run, checkpoint, module)
         _report(run)
         return metrics
-
-
-def _results_folder(stage: str, config: Config, checkpoint: Path) -> RunFolder:
-    """Choose where scores go: into the run for its own cases, else into a new folder, so that nothing is replaced."""
-    folder, split = folder_of(checkpoint), SPLITS_OF[stage][0]
-    if folder is None:
-        return RunFolder(unique_folder(Path(config.run.root) / f"{config.run.name}_{stage}"))
-    csv = csv_of(config, split)
-    own = load_run(folder.path).config
-    own_csv = csv_of(own, split)
-    if csv and own_csv and config.data_path(csv) == own.data_path(own_csv):
-        return folder
-    return RunFolder(unique_folder(folder.path / f"{stage}_{Path(str(csv)).stem}"))
 
 
 def _evaluate(stage: str, run: Run, checkpoint: Path, module: CSVDataModule) -> dict[str, float]:
@@ -273,25 +260,3 @@ def _evaluate(stage: str, run: Run, checkpoint: Path, module: CSVDataModule) -> 
     evaluate = trainer.test if stage == "test" else trainer.validate
     evaluate(task, datamodule=module, ckpt_path=checkpoint, weights_only=True, verbose=False)
     return {name: float(value) for name, value in trainer.callback_metrics.items()}
-
-
-def _protect_inputs(target: Path, cases: list[Case], dims: int) -> None:
-    """Refuse to write predictions over the images that they are made from."""
-    inputs = {image.resolve() for case in cases for image in case.images}
-    for case in cases:
-        file = target / (case.name + suffix_of(case.images[0], dims))
-        if file.resolve() in inputs:
-            raise ConfigError(f"--out: the prediction {file} would overwrite an image. Choose another folder.")
-
-
-def _prediction_folder(checkpoint: Path, out: str | Path | None, overwrite: bool) -> Path:
-    if out is not None:
-        target = Path(out)
-        if target.is_dir() and any(target.iterdir()) and not overwrite:
-            raise ConfigError(f"--out: {out} holds files already. Choose another folder, or add --overwrite.")
-        target.mkdir(parents=True, exist_ok=True)
-        return target
-    folder = folder_of(checkpoint)
-    if folder is None:
-        raise ConfigError(f"--out is missing: {checkpoint} is in no run folder, so name one for the predictions.")
-    return unique_folder(folder.predictions)

@@ -69,7 +69,16 @@ def test_image_columns_become_channels_in_order(root: Path) -> None:
 def test_image_columns_of_different_shape_are_an_error_that_names_the_case(root: Path) -> None:
     save(root / "t1.nii.gz", volume(1, (5, 5, 5)))
     (root / "train.csv").write_text("image,t1,label\ni0.nii.gz,t1.nii.gz,l0.nii.gz\n")
-    with pytest.raises(DataError, match=r"train\.csv:2 \(i0\.nii\.gz\): LoadImaged failed"):
+    with pytest.raises(DataError, match=r"train\.csv:2 \(i0\.nii\.gz\): the files of data\.image_cols do not lie"):
+        prepare(root, data={"image_cols": ["image", "t1"]})
+
+
+@pytest.mark.parametrize("affine", [np.diag([1.0, 1.0, 3.0, 1.0]), np.diag([-1.0, 1.0, 1.0, 1.0])])
+def test_image_columns_of_different_geometry_are_an_error_that_names_the_case(root: Path, affine: np.ndarray) -> None:
+    save(root / "t1.nii.gz", volume(1), affine)
+    (root / "train.csv").write_text("image,t1,label\ni0.nii.gz,t1.nii.gz,l0.nii.gz\n")
+    expected = r"train\.csv:2 \(i0\.nii\.gz\): the files of data\.image_cols do not lie on one grid"
+    with pytest.raises(DataError, match=expected):
         prepare(root, data={"image_cols": ["image", "t1"]})
 
 

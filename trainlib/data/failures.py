@@ -11,6 +11,9 @@ from trainlib.config.schema import Config
 from trainlib.data.splits import Case
 from trainlib.errors import DataError
 
+# What MONAI says of files that it cannot stack to channels.
+_APART = "of all images should be the same for channel-wise concatenation"
+
 
 def explain_failure(error: Exception, config: Config) -> str:
     """Say in one sentence why a pipeline failed: the transform, the first cause, the line in a patch script."""
@@ -23,6 +26,11 @@ def explain_failure(error: Exception, config: Config) -> str:
         cause = cause.__cause__
     if isinstance(cause, DataError):
         return str(cause)
+    if _APART in str(cause):
+        return (
+            f"the files of data.image_cols do not lie on one grid ({describe(cause)}). Resample them to one, or give "
+            "each case images that were stored together."
+        )
     script = config.patch.transforms
     place = f" ({where})" if script and ":" in (where := blame(cause, script)).removeprefix(script) else ""
     return f"{transform or 'the pipeline'} failed{place}: {describe(cause)}."

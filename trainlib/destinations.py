@@ -1,0 +1,48 @@
+"""Where scores and predictions go, so that nothing is replaced by accident."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from trainlib.config.schema import Config
+from trainlib.data.splits import SPLITS_OF, Case, csv_of
+from trainlib.data.writing import suffix_of
+from trainlib.errors import ConfigError
+from trainlib.folder import RunFolder, folder_of, unique_folder
+from trainlib.results import load_run
+
+
+def results_folder(stage: str, config: Config, checkpoint: Path) -> RunFolder:
+    """Choose where scores go: into the run for its own cases, else into a new folder, so that nothing is replaced."""
+    folder, split = folder_of(checkpoint), SPLITS_OF[stage][0]
+    if folder is None:
+        return RunFolder(unique_folder(Path(config.run.root) / f"{config.run.name}_{stage}"))
+    csv = csv_of(config, split)
+    own = load_run(folder.path).config
+    own_csv = csv_of(own, split)
+    if csv and own_csv and config.data_path(csv) == own.data_path(own_csv):
+        return folder
+    return RunFolder(unique_folder(folder.path / f"{stage}_{Path(str(csv)).stem}"))
+
+
+def protect_inputs(target: Path, cases: list[Case], dims: int) -> None:
+    """Refuse to write predictions over the images that they are made from."""
+    inputs = {image.resolve() for case in cases for image in case.images}
+    for case in cases:
+        file = target / (case.name + suffix_of(case.images[0], dims))
+        if file.resolve() in inputs:
+            raise ConfigError(f"--out: the prediction {file} would overwrite an image. Choose another folder.")
+
+
+def prediction_folder(checkpoint: Path, out: str | Path | None, overwrite: bool) -> Path:
+    """Make the folder of predictions: the one that was asked for, else a new one in the run of the checkpoint."""
+    if out is not None:
+        target = Path(out)
+        if target.is_dir() and any(target.iterdir()) and not overwrite:
+            raise ConfigError(f"--out: {out} holds files already. Choose another folder, or add --overwrite.")
+        target.mkdir(parents=True, exist_ok=True)
+        return target
+    folder = folder_of(checkpoint)
+    if folder is None:
+        raise ConfigError(f"--out is missing: {checkpoint} is in no run folder, so name one for the predictions.")
+    return unique_folder(folder.predictions)
