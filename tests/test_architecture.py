@@ -29,6 +29,7 @@ ORDER = [
     "preflight",
     "results",
     "destinations",
+    "ending",
     "trainer",
     "debug",
     "callbacks",

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 from lightning import Callback
@@ -23,7 +20,8 @@ from trainlib.data.geometry import Geometry
 from trainlib.data.module import CSVDataModule
 from trainlib.data.splits import SPLITS_OF, check_splits
 from trainlib.destinations import prediction_folder, protect_inputs, results_folder
-from trainlib.errors import ConfigError, DataError, InputError, Interrupted
+from trainlib.ending import ended_in_good_order, entered
+from trainlib.errors import ConfigError, DataError
 from trainlib.files import remove_leftovers, write_text
 from trainlib.folder import RunFolder, create, folder_of, latest
 from trainlib.logfile import logged
@@ -66,10 +64,10 @@ def fit(
         new, folder = folder is None, folder or create(config)
         remove_leftovers(folder.path)
         run = Run(folder, config)
-        with _ended_in_good_order(folder, new), logged(folder.log):
+        with ended_in_good_order(folder, new), logged(folder.log):
             _announce(run)
             callbacks = build_callbacks("fit", config, folder, record=record, debug=debug)
-            with _entered(callbacks):
+            with entered(callbacks):
                 _train(run, task, module, callbacks, checkpoint)
             _report(run)
     return run
@@ -123,30 +121,6 @@ def _report(run: Run) -> None:
         write_report(run.folder.path)
     except Exception as error:
         log.warning("The report could not be written: %s.", describe(error), exc_info=True)
-
-
-@contextmanager
-def _ended_in_good_order(folder: RunFolder, new: bool) -> Iterator[None]:
-    """Take a new folder away where nothing was trained, and tell an interruption where to go on."""
-    try:
-        yield
-    except InputError:
-        if new and not folder.metrics.exists():
-            shutil.rmtree(folder.path)
-        raise
-    except Interrupted as interruption:
-        interruption.checkpoint = folder.last if folder.last.is_file() else None
-        raise
-
-
-@contextmanager
-def _entered(callbacks: list[Callback]) -> Iterator[None]:
-    """Enter the callbacks that watch more than the training: they are context managers, and see how all ends."""
-    with ExitStack() as stack:
-        for callback in callbacks:
-            if isinstance(callback, AbstractContextManager):
-                stack.enter_context(callback)
-        yield
 
 
 def validate(config: Config, ckpt_path: str | Path) -> dict[str, float]:

@@ -88,7 +88,7 @@ class Config(Section):
     lr_monitor: LearningRateSection | None = LearningRateSection()
     """Log the learning rate; null does not."""
     progress: ProgressSection | None = ProgressSection()
-    """Draw how the segmentation appears, and a GIF of it; null draws nothing."""
+    """Draw how the network learns, and a GIF of it; null draws nothing."""
     report: ReportSection | None = ReportSection()
     """Write `report.html` at the end; null writes none."""
     emissions: EmissionsSection | None = EmissionsSection()

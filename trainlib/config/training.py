@@ -23,11 +23,11 @@ class TransformsSection(Section):
     prob: Probability = 0.2
     """Probability of random transforms that set none of their own."""
     base: list[Component] = Field(default_factory=lambda: _components(base_pipeline(SEGMENTATION, 3)))
-    """Transforms of every split; deterministic, hence cached. Default: load, RAS, normalise."""
+    """Transforms of every split; deterministic, hence cached. Default: load, RAS, one size to classify, normalise."""
     train: list[Component] = Field(default_factory=lambda: _components(train_pipeline(SEGMENTATION, 3)))
-    """Augmentation. Default: random 64-voxel crops around foreground, flips, small rotations, noise."""
+    """Augmentation. Default: 64-voxel crops around foreground in segmentation, flips, small rotations, noise."""
     post: list[Component] = []
-    """Transforms of the predicted label map, key `pred`, shape (1, ...)."""
+    """Transforms of the predicted label map of a segmentation, key `pred`, shape (1, ...)."""
 
 
 class EarlyStoppingSection(Section):

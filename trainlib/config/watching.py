@@ -10,10 +10,10 @@ from trainlib.config.section import Section
 
 
 class ProgressSection(Section):
-    """Pictures of the segmentation as it appears."""
+    """Pictures of how the network learns."""
 
     cases: Annotated[int, Field(ge=1)] = 2
-    """Validation cases that are drawn after each validation: the first ones of the CSV."""
+    """Validation cases of a segmentation that are drawn: the first ones of the CSV. A classification shows all."""
 
 
 class ReportSection(Section):
