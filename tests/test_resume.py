@@ -23,6 +23,7 @@ from trainlib.checkpoints import AtomicCheckpointIO
 from trainlib.errors import CheckpointError, Interrupted
 from trainlib.folder import RunFolder
 from trainlib.results import Run
+from trainlib.trainer import tensorboard
 
 WriteConfig = Callable[..., Path]
 Cli = Callable[..., subprocess.CompletedProcess[str]]
@@ -145,6 +146,15 @@ def test_tensorboard_has_neither_a_gap_nor_a_double_point_wherever_the_run_is_ki
         assert points(resumed, tag) == [2, 5, 8, 11]
     assert points(resumed, "lr-AdamW") == [0, 3, 6, 9]
     assert resumed.metrics["epoch"].tolist() == [0, 1, 2, 3]
+
+
+def test_the_events_of_a_run_resumed_within_the_second_come_last(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.logs.mkdir()
+    earlier = folder.logs / f"events.out.tfevents.{int(time.time()):010d}.z"
+    earlier.touch()
+    _ = tensorboard(folder, None).experiment
+    assert min(folder.logs.iterdir()) == earlier
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

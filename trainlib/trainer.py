@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,7 +51,18 @@ def _plugins(given: Any) -> list[Any]:
 def tensorboard(folder: RunFolder, checkpoint: Path | None) -> TensorBoardLogger:
     """Log into the run folder; a resumed run hides the points that it is going to write again."""
     purge = read_checkpoint(checkpoint)["global_step"] if checkpoint else 0 if folder.logs.exists() else None
+    _wait_for_the_next_name(folder)
     return TensorBoardLogger(folder.logs, name="", version="", purge_step=purge)
+
+
+def _wait_for_the_next_name(folder: RunFolder) -> None:
+    """Wait until a new file of events comes after those that there are.
+
+    TensorBoard reads them in the order of their names, which begin with the second they were opened in; of two of the
+    same second either may come first, and would then hide the points of the other.
+    """
+    while any(folder.logs.glob(f"events.out.tfevents.{int(time.time()):010d}.*")):
+        time.sleep(0.05)
 
 
 @contextmanager
