@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from trainlib.cli.app import app
+from trainlib.cli import app
 from trainlib.data.phantom import CLASSES, FINDINGS, make_dataset
 from trainlib.drawing.colours import class_colour
 

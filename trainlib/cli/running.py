@@ -1,0 +1,100 @@
+"""The commands that train a network and use it: fit, validate, test, predict."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from trainlib.cli.app import SETTINGS, Files, app
+from trainlib.cli.arguments import arguments, existing, trained
+from trainlib.cli.checking import checked
+from trainlib.cli.output import show_metrics, show_results, start_logging, told
+
+Checkpoint = Annotated[str | None, typer.Option("--ckpt_path", help="Checkpoint to use.")]
+
+
+@app.command(context_settings=SETTINGS)
+def fit(
+    ctx: typer.Context,
+    config: Files = None,
+    ckpt_path: Annotated[
+        str | None, typer.Option("--ckpt_path", help="Checkpoint to continue from; `last` continues the newest run.")
+    ] = None,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Look for common mistakes in two short epochs on a few cases.")
+    ] = False,
+    print_config: Annotated[bool, typer.Option("--print_config", help="Print the complete config and exit.")] = False,
+) -> None:
+    """Train, then test the best checkpoint. Settings follow as KEY=VALUE, as in trainer.max_epochs=5."""
+    files, overrides = arguments(ctx, config)
+    ready = checked(files, overrides, "fit", print_config=print_config)
+    from trainlib.callbacks import Record
+    from trainlib.run import fit as run_fit
+
+    start_logging()
+    record = Record(("trainlib", *sys.argv[1:]), tuple(files))
+    with told(None if debug else lambda checkpoint: _how_to_resume(files, overrides, checkpoint)):
+        run = run_fit(ready, ckpt_path=ckpt_path, record=record, debug=debug)
+        if not debug:  # the scores of two epochs would look like results
+            show_results(run)
+
+
+@app.command(context_settings=SETTINGS)
+def validate(ctx: typer.Context, config: Files = None, ckpt_path: Checkpoint = None) -> None:
+    """Score a checkpoint on the validation split: validate RUN, or validate -c CONFIG --ckpt_path CHECKPOINT."""
+    _score(ctx, config, ckpt_path, "validate")
+
+
+@app.command(context_settings=SETTINGS)
+def test(ctx: typer.Context, config: Files = None, ckpt_path: Checkpoint = None) -> None:
+    """Score a checkpoint on the test split: test RUN, or test -c CONFIG --ckpt_path CHECKPOINT."""
+    _score(ctx, config, ckpt_path, "test")
+
+
+@app.command(context_settings=SETTINGS)
+def predict(
+    ctx: typer.Context,
+    config: Files = None,
+    ckpt_path: Checkpoint = None,
+    csv: Annotated[
+        Path | None, typer.Option("--csv", help="Cases to predict; relative paths in it start from its folder.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for the files; default: in the run folder.")] = None,
+    probabilities: Annotated[
+        bool,
+        typer.Option("--probabilities", help="Write the softmax of segmentations too."),
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Write into --out even if it holds files.")] = False,
+) -> None:
+    """Write a prediction for each case: predict RUN --csv NEW.csv, or predict -c CONFIG --ckpt_path CHECKPOINT."""
+    files, overrides, checkpoint = trained(ctx, config, ckpt_path)
+    ready = checked(files, overrides, "predict", csv=csv, checkpoint=checkpoint)
+    from trainlib.run import predict as run_predict
+
+    start_logging()
+    with told():
+        folder = run_predict(
+            ready, existing(checkpoint, ready), out=out, probabilities=probabilities, overwrite=overwrite
+        )
+        print(f"predictions  {folder}")
+
+
+def _score(ctx: typer.Context, config: list[Path] | None, ckpt_path: str | None, stage: str) -> None:
+    files, overrides, checkpoint = trained(ctx, config, ckpt_path)
+    ready = checked(files, overrides, stage, checkpoint=checkpoint)
+    from trainlib import run
+
+    start_logging()
+    with told():
+        metrics = getattr(run, stage)(ready, existing(checkpoint, ready))
+        show_metrics(metrics)
+
+
+def _how_to_resume(files: list[Path], overrides: list[str], checkpoint: Path) -> str:
+    import shlex
+
+    words = ["trainlib", "fit", *(word for file in files for word in ("-c", str(file))), *overrides]
+    return f"Continue from the last finished epoch with:\n  {shlex.join([*words, '--ckpt_path', str(checkpoint)])}"
