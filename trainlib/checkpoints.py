@@ -19,11 +19,11 @@ from trainlib.files import atomic_path
 log = logging.getLogger(__name__)
 
 # What the weights depend on: a checkpoint cannot be used when these differ.
-_SHAPING = ("task", "model", "patch.model", "data.classes", "data.spatial_dims")
+SHAPING = ("task", "model", "patch.model", "data.classes", "data.spatial_dims")
 # What changes no figure of a run.
 _IRRELEVANT = (
     *("run.", "data.cache", "data.num_workers"),
-    *("lr_monitor", "progress", "report", "emissions", "pushover"),
+    *("lr_monitor", "progress", "report", "emissions", "pushover", "tune"),
 )
 
 
@@ -95,7 +95,7 @@ def compare(checkpoint: Mapping[str, Any], config: Config, path: Path) -> None:
     now = _comparable(config.model_dump(mode="json"))
     keys = sorted(before.keys() | now.keys())
     differing = [key for key in keys if before.get(key) != now.get(key) and not key.startswith(_IRRELEVANT)]
-    wrong = [key for key in differing if key.startswith(_SHAPING) or _shapes_through_columns(key, before, now)]
+    wrong = [key for key in differing if key.startswith(SHAPING) or _shapes_through_columns(key, before, now)]
     if wrong:
         raise CheckpointError(
             Problem(

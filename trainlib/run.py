@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 from lightning import Callback
@@ -35,7 +36,12 @@ log = logging.getLogger(__name__)
 
 
 def fit(
-    config: Config, *, ckpt_path: str | Path | None = None, record: Record | None = None, debug: bool = False
+    config: Config,
+    *,
+    ckpt_path: str | Path | None = None,
+    record: Record | None = None,
+    debug: bool = False,
+    extra: Sequence[Callback] = (),
 ) -> Run:
     """Train, then validate and test the best checkpoint.
 
@@ -45,6 +51,7 @@ def fit(
             and where it has none yet, the training starts from the beginning. A run is continued in its own folder.
         record: How the run was started, for the snapshot.
         debug: Whether to train two short epochs on a few cases instead, and to look for common mistakes.
+        extra: Callbacks that act after all others.
 
     Returns:
         The finished run.
@@ -66,7 +73,7 @@ def fit(
         run = Run(folder, config)
         with ended_in_good_order(folder, new), logged(folder.log):
             _announce(run)
-            callbacks = build_callbacks("fit", config, folder, record=record, debug=debug)
+            callbacks = [*build_callbacks("fit", config, folder, record=record, debug=debug), *extra]
             with entered(callbacks):
                 _train(run, task, module, callbacks, checkpoint)
             _report(run)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from trainlib.config.load import Loaded
     from trainlib.config.schema import Config
 
+Check = Callable[["Loaded"], list[Problem]]
+
 
 def checked(
     files: list[Path],
@@ -26,8 +29,21 @@ def checked(
     csv: Path | None = None,
     checkpoint: str | None = None,
     print_config: bool = False,
+    also_quick: Check | None = None,
+    also: Check | None = None,
 ) -> Config:
-    """Read a config and tell every mistake in it: at once what needs no library to see, then the components."""
+    """Read a config and tell every mistake in it: at once what needs no library to see, then the components.
+
+    Args:
+        files: The config files.
+        overrides: Settings of the command line.
+        command: What is to be done with the config.
+        csv: Another CSV to predict.
+        checkpoint: A checkpoint, which knows what the config leaves to the training data.
+        print_config: Whether to print the complete config and leave.
+        also_quick: Finds what else is wrong without any library.
+        also: Finds what else is wrong with the components, where all else is right.
+    """
     from trainlib.config.load import dump_config, read_config
     from trainlib.preflight import component_problems, quick_problems
 
@@ -36,10 +52,12 @@ def checked(
     loaded = _completed(read_config(files, overrides), checkpoint)
     if csv is not None:
         loaded = _with_csv(loaded, csv, overrides)
-    problems = loaded.problems + quick_problems(loaded, command)
+    problems = loaded.problems + quick_problems(loaded, command) + (also_quick(loaded) if also_quick else [])
     tell(problems)
     silence_libraries()
     more = component_problems(loaded)
+    if also is not None and not problems and not more:
+        more = also(loaded)
     tell(more)
     if problems or more or loaded.config is None:
         count = len(problems) + len(more)

@@ -13,8 +13,9 @@ from trainlib.config.component import Component
 from trainlib.config.defaults import TASK, with_pipelines
 from trainlib.config.schema import Config
 from trainlib.config.section import Section
-from trainlib.config.sources import Key, Override
+from trainlib.config.sources import Key, Override, dotted
 from trainlib.config.training import TransformsSection
+from trainlib.config.tune import KINDS
 from trainlib.errors import ConfigError
 
 COMPONENT_SECTIONS = tuple(
@@ -58,6 +59,8 @@ def merge(base: dict[str, Any], later: dict[str, Any], defaults: dict[str, Any])
     for name, value in later.items():
         if name in COMPONENT_SECTIONS:
             merged[name] = _merge_component(merged.get(name), value, defaults[name])
+        elif name == "tune":
+            merged[name] = _merge_search(merged.get(name), value)
         else:
             merged[name] = _merge_value(merged.get(name), value)
     return merged
@@ -67,6 +70,15 @@ def _merge_value(base: Any, later: Any) -> Any:
     if isinstance(base, dict) and isinstance(later, dict):
         return base | {name: _merge_value(base.get(name), value) for name, value in later.items()}
     return later
+
+
+def _merge_search(base: Any, later: Any) -> Any:
+    """Lay a search over another one: what a setting is drawn from replaces what it was drawn from before."""
+    merged = _merge_value(base, later)
+    spaces = [section.get("space") if isinstance(section, dict) else None for section in (base, later)]
+    if all(isinstance(space, dict) for space in spaces):
+        merged["space"] = spaces[0] | spaces[1]
+    return merged
 
 
 def _merge_component(base: Any, later: Any, default: Any = None) -> Any:
@@ -119,8 +131,17 @@ def place(raw: dict[str, Any], override: Override) -> dict[str, Any]:
         ConfigError: It names an item that a list does not have.
     """
     head, *rest = override.key
+    if head == "tune" and rest[:1] == ["space"] and len(rest) > 1:
+        return {"tune": {"space": _distribution(rest[1:], override.value)}}
     node = with_pipelines(raw).get("transforms") if head == "transforms" else raw.get(str(head))
     return {str(head): _nest(node, tuple(rest), override)}
+
+
+def _distribution(key: list[int | str], value: Any) -> dict[str, Any]:
+    """Read an override of a search space, whose keys hold dots: ``tune.space.optimizer.AdamW.lr.uniform=[0.1, 1]``."""
+    if len(key) > 1 and key[-1] in KINDS:
+        key, value = key[:-1], {str(key[-1]): value}
+    return {dotted(tuple(key)): value}
 
 
 def _nest(node: Any, key: Key, override: Override) -> Any:

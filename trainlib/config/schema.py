@@ -20,6 +20,7 @@ from trainlib.config.training import (
     MetricsSection,
     TransformsSection,
 )
+from trainlib.config.tune import TuneSection
 from trainlib.config.watching import EmissionsSection, ProgressSection, PushoverSection, ReportSection
 from trainlib.config.window import window_size
 
@@ -97,6 +98,8 @@ class Config(Section):
     """Send messages by Pushover; null sends none."""
     patch: PatchSection = PatchSection()
     """Your own code."""
+    tune: TuneSection | None = None
+    """A search for good settings; read by `trainlib tune` alone."""
 
     @model_validator(mode="before")
     @classmethod

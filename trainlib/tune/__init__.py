@@ -1,0 +1,1 @@
+"""Search for good settings: many trainings by Ray Tune, each an ordinary run."""

@@ -1,0 +1,170 @@
+"""Find what is wrong with a search before it begins: no trial is to fail for a reason that could be seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from trainlib.checkpoints import SHAPING
+from trainlib.config.load import Loaded
+from trainlib.config.schema import Config
+from trainlib.config.sources import Key, Sources
+from trainlib.config.tune import TuneSection
+from trainlib.config.varied import other_component, parse_key, vary
+from trainlib.errors import ConfigError, Problem
+from trainlib.preflight import component_problems, quick_problems
+from trainlib.search_folder import judged
+from trainlib.tune.space import Space
+
+# Settings that a search cannot vary, and why.
+_FIXED = {
+    "run": "the search gives each trial its own folder",
+    "tune": "it is the search itself",
+    "task": "trials of different tasks cannot be compared",
+    "checkpoint": "trials are compared by the same metric",
+    "metrics": "trials are compared by the same metric",
+    "data.root": "trials are compared on the same cases",
+    "data.valid_csv": "trials are compared on the same cases",
+    "data.test_csv": "a search does not look at the test cases",
+    "data.classes": "trials are compared by the same classes",
+    "data.label_map": "trials are compared by the same classes",
+    "data.label_cols": "trials are compared by the same classes",
+    "data.limit_cases": "trials are compared on the same cases",
+}
+_EXAMPLE = "Add it, as in `tune: {trials: 20, space: {optimizer.AdamW.lr: {loguniform: [1e-4, 1e-2]}}}`."
+
+
+def quick_tune_problems(loaded: Loaded) -> list[Problem]:
+    """Find what can be seen without importing torch.
+
+    Args:
+        loaded: The config as it was read; what is wrong with it otherwise is not repeated.
+    """
+    config = loaded.config
+    if config is None or any(key[0] == "tune" for key in loaded.wrong):
+        return []
+    if config.tune is None:
+        return [Problem(f"tune is missing: it says what to search. {_EXAMPLE}", _place(loaded.sources, ("tune",)))]
+    problems = [*_combination_problems(loaded, config.tune), *_metric_problems(loaded, config)]
+    mistakes = dict(_key_mistakes(config, config.tune))
+    problems += [_in_space(loaded.sources, key, text) for key, text in mistakes.items()]
+    if loaded.problems or mistakes:
+        return problems
+    return problems + _found_in_corners(config, loaded.sources, _quick)
+
+
+def _quick(varied: Loaded, values: Mapping[str, Any]) -> list[Problem]:
+    """Check what rests on the changed settings; the CSVs only where one of them is about the data."""
+    return quick_problems(varied) if any(key.startswith(("data", "patch")) for key in values) else []
+
+
+def tune_problems(loaded: Loaded) -> list[Problem]:
+    """Find what is wrong with the components at the corners of the space; imports MONAI."""
+    if loaded.config is None or loaded.config.tune is None:
+        return []
+    return _found_in_corners(loaded.config, loaded.sources, lambda varied, _: component_problems(varied))
+
+
+def _combination_problems(loaded: Loaded, tune: TuneSection) -> Iterator[Problem]:
+    """Name settings of the search that exclude each other."""
+    if tune.scheduler == "pbt" and tune.search == "optuna":
+        text = "tune.search: pbt changes settings by itself, which optuna cannot follow. Use random, or leave it out."
+        yield Problem(text, _place(loaded.sources, ("tune", "search")))
+    if tune.scheduler == "pbt" and tune.trials < 2:
+        text = "tune.trials: pbt copies trials to others, so it needs at least 2."
+        yield Problem(text, _place(loaded.sources, ("tune", "trials")))
+    epochs = loaded.config.trainer.get("max_epochs") if loaded.config else None
+    if tune.grace is not None and isinstance(epochs, int) and tune.grace > epochs:
+        text = f"tune.grace: expected at most the {epochs} epochs of trainer.max_epochs, found {tune.grace}."
+        yield Problem(text, _place(loaded.sources, ("tune", "grace")))
+
+
+def _metric_problems(loaded: Loaded, config: Config) -> Iterator[Problem]:
+    """Check the metric of the search like the monitored one."""
+    assert config.tune is not None
+    if config.tune.metric is None:
+        return
+    for problem in quick_problems(replace(loaded, config=judged(config), problems=[])):
+        if problem.text.startswith("checkpoint.monitor:"):
+            text = problem.text.replace("checkpoint.monitor:", "tune.metric:", 1)
+            yield Problem(text, _place(loaded.sources, ("tune", "metric")))
+
+
+def _key_mistakes(config: Config, tune: TuneSection) -> Iterator[tuple[str, str]]:
+    """Yield the key and what is wrong with it, of each that cannot be searched."""
+    for name in tune.space:
+        try:
+            key = parse_key(name)
+        except ConfigError as error:
+            yield name, str(error)
+            continue
+        dotted = ".".join(map(str, key))
+        fixed = next((why for start, why in _FIXED.items() if f"{dotted}.".startswith(f"{start}.")), None)
+        above = next((other for other in tune.space if f"{name}.".startswith(f"{other}.") and other != name), None)
+        if fixed:
+            yield name, f"{name} cannot be searched: {fixed}."
+        elif above:
+            yield name, f"{name} is part of {above}, which is searched as a whole. Leave one of them out."
+        elif tune.scheduler != "none" and dotted == "trainer.max_epochs":
+            yield name, f"{name} cannot be searched with {tune.scheduler}, which compares trials of the same length."
+        elif tune.scheduler == "pbt" and (why := _unbequeathable(dotted)):
+            yield name, f"{name} cannot be searched with pbt, {why}. Use asha."
+        elif (other := other_component(config, key)) is not None:
+            yield name, _of_another_component(key, *other)
+
+
+def _unbequeathable(dotted: str) -> str:
+    """Tell why the weights of one trial cannot go on with another value of a setting."""
+    if dotted.startswith(SHAPING) or dotted.startswith(("data.image_cols", "data.channels")):
+        return "for it shapes the network, whose weights are handed from trial to trial"
+    if dotted in ("optimizer", "scheduler", "patch.optimizer", "seed"):
+        return "for a training cannot be continued with another one"
+    return ""
+
+
+def _of_another_component(key: Key, place: str, name: str) -> str:
+    text = ".".join(map(str, key))
+    if name == "null":
+        return f"{text} is not in the config, whose {place} is null."
+    return f"{text} is not in the config, whose {place} is {name}. Did you mean {place}.{name}.{key[-1]}?"
+
+
+def _found_in_corners(config: Config, sources: Sources, find: Any) -> list[Problem]:
+    """Check the config at each corner of the space.
+
+    What is wrong with one value of one setting is told there; what only several together are, once.
+    """
+    assert config.tune is not None
+    space = Space(config.tune.space)
+    found: dict[str, Problem] = {}
+    for key, values in space.extremes().items():
+        for value in values:
+            for text in _mistakes(config, {key: value}, find):
+                told = text if text.startswith(f"{key} is not") else f"{text} ({key}: {_written(value)})"
+                found.setdefault(f"{key}: {text}", _in_space(sources, key, told))
+    if found:
+        return list(found.values())
+    for corner in space.corners():
+        for text in _mistakes(config, corner, find):
+            told = f"{text} ({', '.join(f'{key}: {_written(value)}' for key, value in corner.items())})"
+            found.setdefault(text, Problem(f"tune.space: {told}", _place(sources, ("tune", "space"))))
+    return list(found.values())
+
+
+def _mistakes(config: Config, values: Mapping[str, Any], find: Any) -> list[str]:
+    varied = vary(config, values)
+    return [problem.text for problem in varied.problems or find(varied, values)]
+
+
+def _written(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _in_space(sources: Sources, key: str, text: str) -> Problem:
+    return Problem(f"tune.space: {text}", _place(sources, ("tune", "space", key)))
+
+
+def _place(sources: Sources, key: Key) -> str:
+    return sources.locate(key)

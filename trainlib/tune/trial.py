@@ -1,0 +1,205 @@
+"""A trial: an ordinary run on a worker of Ray, begun, continued, or continued from the weights of another."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trainlib.build.patches import describe
+from trainlib.callbacks import Record
+from trainlib.config.schema import Config
+from trainlib.config.varied import vary
+from trainlib.ensemble.lock import held
+from trainlib.errors import ConfigError, TrainlibError
+from trainlib.files import atomic_path
+from trainlib.folder import RunFolder
+from trainlib.search_folder import Search, SearchFolder, Trial
+from trainlib.tune.history import Report
+from trainlib.tune.reporting import TrialReport
+from trainlib.tune.schedulers import BEST, EPOCH, VALUE
+from trainlib.tune.searcher import PARAMETERS
+
+_ENDING = 60  # seconds that a trial which is ended early has to close its files
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a worker has to know.
+
+    Attributes:
+        search: The search.
+        record: How it was started.
+        directory: Where it was started.
+    """
+
+    search: Search
+    record: Record | None
+    directory: str
+
+
+class TrialError(Exception):
+    """A trial has failed, for the reason that stands in its record."""
+
+
+def trial_config(search: Search, trial: Trial) -> Config:
+    """Return the complete config of a trial.
+
+    It has no test cases: a search that looked at them would choose by them. It writes no report and sends nothing.
+
+    Raises:
+        ConfigError: The settings of the trial cannot be used.
+    """
+    varied = vary(search.config, trial.parameters)
+    if varied.problems or varied.config is None:
+        raise ConfigError(varied.problems)
+    config, tune = varied.config, search.config.tune
+    assert tune is not None
+    data: dict[str, Any] = {"test_csv": None, "cache_dir": str(search.config.cache_dir)}
+    if config.data.num_workers == "auto":
+        data["num_workers"] = max(0, min(8, int(tune.per_trial.cpu) - 1))
+    run = {"name": trial.name, "root": str(search.folder.path), "overwrite": False}
+    return config.model_copy(
+        update={
+            "run": config.run.model_copy(update=run),
+            "data": config.data.model_copy(update=data),
+            "trainer": config.trainer | {"enable_progress_bar": False},
+            "report": None,
+            "pushover": None,
+            "tune": None,
+        }
+    )
+
+
+def make_trainable(plan: Plan) -> Any:
+    """Make what Ray runs for each trial."""
+    from ray.tune.trainable.function_trainable import wrap_function
+
+    def train(config: dict[str, Any]) -> None:
+        train_trial(config, plan)
+
+    # `wrap_function` knows the functions that `Tuner` takes; deriving from it gives a trial time to end.
+    base: Any = wrap_function(train, name="trial")
+
+    class TrialActor(base):
+        def cleanup(self) -> None:
+            _let_end()
+            super().cleanup()
+
+        def reset_config(self, new_config: dict[str, Any]) -> bool:
+            _let_end()
+            return bool(super().reset_config(new_config))
+
+    return TrialActor
+
+
+def _let_end() -> None:
+    """Let a trial that is ended early close its files, before its process ends or takes the next one."""
+    from ray.train._internal.session import get_session
+
+    session = get_session()
+    if session is not None and session.training_started:
+        session.stop_event.set()
+        session.continue_lock.release()
+        session.training_thread.join(timeout=_ENDING)
+
+
+def train_trial(config: Mapping[str, Any], plan: Plan) -> None:
+    """Train a trial in a process of Ray; it is begun, or goes on where it was cut off.
+
+    Args:
+        config: What Ray hands over.
+        plan: What else there is to know.
+
+    Raises:
+        TrialError: The trial has failed; why is noted.
+    """
+    from ray import tune
+
+    number = int(tune.get_context().get_trial_name().rpartition("_")[2])
+    folder = plan.search.folder
+    checkpoint = tune.get_checkpoint()
+    if os.path.isdir(plan.directory):
+        os.chdir(plan.directory)  # that of the command, for the snapshot
+    try:
+        with held(folder.records / f".{Trial(number, {}).name}.lock", f"trial {number}"):
+            trial = folder.change(number, state="training", error="", parameters=dict(config[PARAMETERS]))
+            if checkpoint is not None:
+                _take_over(Path(checkpoint.path), folder.run(trial))
+            _train(plan, trial, copies=_is_population(plan.search))
+            folder.change(number, state="finished")
+    except TrainlibError as error:
+        folder.change(number, state="failed", error=" ".join(str(error).split()))
+        raise TrialError(str(error)) from None
+    except Exception as error:
+        folder.change(number, state="failed", error=_sentence(error))
+        raise TrialError(describe(error)) from error
+
+
+def _train(plan: Plan, trial: Trial, *, copies: bool) -> None:
+    from trainlib.run import fit
+
+    search, run = plan.search, plan.search.folder.run(trial)
+    begun = run.config.is_file()
+    if not begun and run.path.exists():  # killed before the first epoch began
+        shutil.rmtree(run.path)
+
+    def tell(report: Report) -> None:
+        from ray import tune
+
+        figures = {EPOCH: report.epoch, VALUE: report.value, BEST: report.best}
+        if not copies:
+            tune.report(figures)
+            return
+        with tempfile.TemporaryDirectory(dir=run.path) as temporary:
+            _bequeath(run, Path(temporary))
+            tune.report(figures, checkpoint=tune.Checkpoint.from_directory(temporary))
+
+    reporter = TrialReport(run, search.metric, search.mode, tell)
+    fit(trial_config(search, trial), ckpt_path="last" if begun else None, record=plan.record, extra=[reporter])
+
+
+def _is_population(search: Search) -> bool:
+    return search.config.tune is not None and search.config.tune.scheduler == "pbt"
+
+
+def _inheritance(run: RunFolder) -> dict[str, Path]:
+    """List what one trial takes over from another: weights and the figures of the epochs that led to them."""
+    return {"last.ckpt": run.last, "best.ckpt": run.best, "metrics.csv": run.metrics}
+
+
+def _bequeath(run: RunFolder, target: Path) -> None:
+    """Put what others may take over into a folder, of which Ray keeps a copy."""
+    for name, file in _inheritance(run).items():
+        if file.is_file():
+            try:
+                os.link(file, target / name)
+            except OSError:  # a file system without links
+                shutil.copyfile(file, target / name)
+
+
+def _take_over(source: Path, run: RunFolder) -> None:
+    """Put weights and figures, of another trial or of this one before it paused, into a run folder."""
+    for name, file in _inheritance(run).items():
+        if (source / name).is_file():
+            with atomic_path(file) as temporary:
+                shutil.copyfile(source / name, temporary)
+
+
+def _sentence(error: Exception) -> str:
+    """Say in a line what went wrong where it is nothing that trainlib knows of."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:300]}" if text else type(error).__name__
+
+
+def best_of(folder: SearchFolder, trial: Trial, metric: str, mode: str) -> float:
+    """Return the best value of the metric that a trial has come to; nan where it has none."""
+    from trainlib.tune.history import reports_of
+
+    reports = reports_of(folder.run(trial), metric, mode)
+    return reports[-1].best if reports else math.nan
