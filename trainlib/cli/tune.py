@@ -46,7 +46,9 @@ def tune(
         try:
             search = run_search(ready, resume=resume, address=address, record=record, watch=_watch)
         except Interrupted as error:
-            print(f"Interrupted. What is finished stays so. {_how_to_resume(files, overrides, address)}", file=sys.stderr)
+            print(
+                f"Interrupted. What is finished stays so. {_how_to_resume(files, overrides, address)}", file=sys.stderr
+            )
             raise typer.Exit(error.exit_status) from None
     _show(search)
 
@@ -96,7 +98,8 @@ def _show(search: Search) -> None:
     keys = list(search.config.tune.space)
     sign = -1 if search.mode == "max" else 1
     usable = sorted(
-        (o for o in found if o.best == o.best and o.trial.state != "failed"), key=lambda o: (sign * o.best, o.trial.number)
+        (o for o in found if o.best == o.best and o.trial.state != "failed"),
+        key=lambda o: (sign * o.best, o.trial.number),
     )
     table = Table("trial", "", "epochs", search.metric, *keys)
     for outcome in usable[:5]:

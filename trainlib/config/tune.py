@@ -13,11 +13,11 @@ from trainlib.suggest import did_you_mean
 
 KINDS: dict[str, str] = {
     "choice": "a list of at least two different values",
-    "uniform": "[low, high]",
-    "loguniform": "[low, high] with low above 0",
-    "quniform": "[low, high, step]",
+    "uniform": "[low, high] with low below high",
+    "loguniform": "[low, high] with 0 below low and low below high",
+    "quniform": "[low, high, step] with low below high",
     "randint": "two integers [low, high], both of which may be drawn",
-    "lograndint": "two integers [low, high] with low above 0, both of which may be drawn",
+    "lograndint": "two integers [low, high] above 0, both of which may be drawn",
 }
 """Kind of distribution -> what it takes."""
 INTEGER = ("randint", "lograndint")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -32,6 +32,7 @@ _FIXED = {
     "data.label_cols": "trials are compared by the same classes",
     "data.limit_cases": "trials are compared on the same cases",
 }
+Find = Callable[[Loaded, Mapping[str, Any]], list[Problem]]
 _EXAMPLE = "Add it, as in `tune: {trials: 20, space: {optimizer.AdamW.lr: {loguniform: [1e-4, 1e-2]}}}`."
 
 
@@ -49,9 +50,10 @@ def quick_tune_problems(loaded: Loaded) -> list[Problem]:
     problems = [*_combination_problems(loaded, config.tune), *_metric_problems(loaded, config)]
     mistakes = dict(_key_mistakes(config, config.tune))
     problems += [_in_space(loaded.sources, key, text) for key, text in mistakes.items()]
-    if loaded.problems or mistakes:
+    if loaded.problems:
         return problems
-    return problems + _found_in_corners(config, loaded.sources, _quick)
+    sound = {name: values for name, values in config.tune.space.items() if name not in mistakes}
+    return problems + _found_in_corners(config, Space(sound), loaded.sources, _quick)
 
 
 def _quick(varied: Loaded, values: Mapping[str, Any]) -> list[Problem]:
@@ -63,7 +65,9 @@ def tune_problems(loaded: Loaded) -> list[Problem]:
     """Find what is wrong with the components at the corners of the space; imports MONAI."""
     if loaded.config is None or loaded.config.tune is None:
         return []
-    return _found_in_corners(loaded.config, loaded.sources, lambda varied, _: component_problems(varied))
+    return _found_in_corners(
+        loaded.config, Space(loaded.config.tune.space), loaded.sources, lambda varied, _: component_problems(varied)
+    )
 
 
 def _combination_problems(loaded: Loaded, tune: TuneSection) -> Iterator[Problem]:
@@ -130,13 +134,11 @@ def _of_another_component(key: Key, place: str, name: str) -> str:
     return f"{text} is not in the config, whose {place} is {name}. Did you mean {place}.{name}.{key[-1]}?"
 
 
-def _found_in_corners(config: Config, sources: Sources, find: Any) -> list[Problem]:
+def _found_in_corners(config: Config, space: Space, sources: Sources, find: Find) -> list[Problem]:
     """Check the config at each corner of the space.
 
     What is wrong with one value of one setting is told there; what only several together are, once.
     """
-    assert config.tune is not None
-    space = Space(config.tune.space)
     found: dict[str, Problem] = {}
     for key, values in space.extremes().items():
         for value in values:
@@ -152,7 +154,7 @@ def _found_in_corners(config: Config, sources: Sources, find: Any) -> list[Probl
     return list(found.values())
 
 
-def _mistakes(config: Config, values: Mapping[str, Any], find: Any) -> list[str]:
+def _mistakes(config: Config, values: Mapping[str, Any], find: Find) -> list[str]:
     varied = vary(config, values)
     return [problem.text for problem in varied.problems or find(varied, values)]
 
@@ -163,7 +165,13 @@ def _written(value: Any) -> str:
 
 
 def _in_space(sources: Sources, key: str, text: str) -> Problem:
-    return Problem(f"tune.space: {text}", _place(sources, ("tune", "space", key)))
+    try:
+        written = _place(sources, ("tune", "space", *parse_key(key)))
+    except ConfigError:
+        written = ""
+    # In a file the dotted key is one; on the command line it is written like all others.
+    where = written if written == "command line" else _place(sources, ("tune", "space", key))
+    return Problem(f"tune.space: {text}", where)
 
 
 def _place(sources: Sources, key: Key) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from trainlib.callbacks import Record
 from trainlib.cluster import cluster
 from trainlib.config.schema import Config
 from trainlib.ensemble.lock import held
-from trainlib.errors import ConfigError, ResourceError
+from trainlib.errors import ConfigError, InputError, Problem, ResourceError
 from trainlib.folder import unique_folder
 from trainlib.report.search import write_search_report
 from trainlib.search_folder import Search, SearchFolder, Trial, latest_search, read_search, wanted_folder
@@ -80,7 +80,8 @@ def tune(
     with held(search.folder.lock, search.folder.path.name):
         log.info("Search: %s", search.folder.path)
         if any(not trial.ended for trial in search.folder.noted()) or _missing(search):
-            _run(search, address, record, watch)
+            with _removed_if_refused(search.folder):
+                _run(search, address, record, watch)
         found = write_results(search)
         shutil.rmtree(search.folder.ray, ignore_errors=True)
         _report(search)
@@ -106,6 +107,17 @@ def _opened(config: Config, resume: bool) -> Search:
     return search
 
 
+@contextmanager
+def _removed_if_refused(folder: SearchFolder) -> Iterator[None]:
+    """Take the folder of a search away that was refused before its first trial."""
+    try:
+        yield
+    except InputError:
+        if not folder.records.exists():
+            shutil.rmtree(folder.path)
+        raise
+
+
 def _compare(before: Config, now: Config, path: Path) -> None:
     """Refuse to continue with settings that would make the trials incomparable.
 
@@ -117,15 +129,12 @@ def _compare(before: Config, now: Config, path: Path) -> None:
     wrong = [key for key in keys if not key.startswith(_FREE)]
     if wrong:
         raise ConfigError(
-            _problem(f"{key} is {new.get(key)!r}, but the search in {path} was begun with {old.get(key)!r}.")
+            Problem(
+                f"{key} is {new.get(key)!r}, but the search in {path} was begun with {old.get(key)!r}. Leave --resume "
+                "out to begin another one."
+            )
             for key in wrong
         )
-
-
-def _problem(text: str) -> Any:
-    from trainlib.errors import Problem
-
-    return Problem(f"{text} Leave --resume out to begin another one.")
 
 
 def _flat(node: Any, key: str = "") -> dict[str, Any]:

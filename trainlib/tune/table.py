@@ -8,8 +8,6 @@ from trainlib.search_folder import Search, Trial
 from trainlib.standing import Standing, standing_of
 
 
-
-
 def asking(search: Search) -> Callable[[], list[Standing]]:
     """Return a function that tells how far all trials are, those that were not drawn yet as well.
 
