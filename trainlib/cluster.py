@@ -1,0 +1,96 @@
+"""Ray, started on this machine for a block and stopped after it, or a running cluster that is joined."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import trainlib
+from trainlib.errors import ConfigError, ResourceError
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def cluster(address: str | None = None, *, cpus: int | None = None) -> Iterator[Any]:
+    """Connect to Ray for a block.
+
+    Args:
+        address: Address of a running cluster, such as ``10.0.0.1:6379`` or ``auto``; None starts Ray on this machine
+            alone and stops it after the block.
+        cpus: Processors that Ray may use on this machine; by default all.
+
+    Yields:
+        The package ``ray``.
+
+    Raises:
+        ConfigError: Ray is not installed, or there is no cluster at the address.
+        ResourceError: Ray cannot be started.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        import ray
+    except ImportError:
+        raise ConfigError(
+            "The package ray is missing, which runs several trainings side by side. Install trainlib with its extra "
+            "`tune`: pip install 'trainlib[tune]'."
+        ) from None
+    settings: dict[str, Any] = {"include_dashboard": False, "log_to_driver": False, "logging_level": logging.ERROR}
+    try:
+        if address is None:
+            ray.init(address="local", num_cpus=cpus, **settings)
+        else:
+            del settings["include_dashboard"]  # that of the cluster is its own
+            ray.init(address=address, runtime_env=_own_code(), **settings)
+    except (ConnectionError, ValueError) as error:
+        where = f"--address {address}" if address else "Ray"
+        raise ConfigError(f"{where}: there is no cluster to join ({_first_line(error)}).") from None
+    except (RuntimeError, OSError) as error:
+        raise ResourceError(f"Ray could not be started: {_first_line(error)}.") from error
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+def share(ray: Any, parallel: int) -> dict[str, float]:
+    """Divide what the cluster has among trainings that run side by side.
+
+    Args:
+        ray: The package, connected.
+        parallel: Number of trainings.
+
+    Returns:
+        Arguments of ``ray.remote``: processors and GPUs of each training, never more than one machine has.
+    """
+    machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    cpus = _share([machine.get("CPU", 0.0) for machine in machines], parallel)
+    gpus = min(1.0, _share([machine.get("GPU", 0.0) for machine in machines], parallel))
+    return {"num_cpus": cpus, "num_gpus": gpus}
+
+
+def _share(amounts: list[float], parallel: int) -> float:
+    """Find the largest share of which `parallel` fit on machines with the given amounts; whole from 1 on."""
+    most = max(amounts, default=0.0)
+    if most <= 0:
+        return 0.0
+    for whole in range(int(most), 0, -1):
+        if sum(int(amount // whole) for amount in amounts) >= parallel:
+            return float(whole)
+    parts = next(n for n in range(2, parallel + 2) if sum(int(amount * n) for amount in amounts) >= parallel)
+    return math.floor(1e4 / parts) / 1e4  # Ray knows four digits behind the point
+
+
+def _own_code() -> dict[str, Any]:
+    """Send this very trainlib to the workers, whatever they have installed."""
+    return {"py_modules": [str(Path(trainlib.__file__).parent)]}
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__
