@@ -120,6 +120,12 @@ def is_ensemble(path: str | Path) -> bool:
     return EnsembleFolder(Path(path)).settings.is_file()
 
 
+def full_name(path: Path) -> str:
+    """Name a run folder, one that belongs to an ensemble with the name of that, such as ``heart / fold_1``."""
+    depth = next((depth for depth in (1, 2) if is_ensemble(path.parents[depth - 1])), 0)
+    return " / ".join(path.parts[-depth - 1 :])
+
+
 def read_ensemble(path: str | Path) -> Ensemble:
     """Read the settings of an ensemble.
 

@@ -60,7 +60,7 @@ class Member:
         What `fit` writes does not tell: the table of cases has rows from the first validation on, and the number of
         epochs is open under early stopping. So it is noted when it is done.
         """
-        needed = [self.note, self.folder.config, self.folder.last, self.folder.best, self.folder.cases]
+        needed = [self.note, self.folder.config, self.folder.last, self.folder.cases]
         needed += [self.held_out.cases] if self.held_out is not None else []
         return all(path.is_file() for path in needed)
 

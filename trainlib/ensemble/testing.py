@@ -26,6 +26,7 @@ from trainlib.ensemble.writing import class_row, write_files, write_links
 from trainlib.ensemble_folder import Ensemble
 from trainlib.files import atomic_path, write_text
 from trainlib.folder import RunFolder
+from trainlib.report import write_report
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +46,8 @@ def score_test_set(ensemble: Ensemble, members: Sequence[Member]) -> None:
         score = _score_maps if config.task == "segmentation" else _score_classes
         rows = score(config, checkpoints, cases, cache, scratch, folder)
     replace_split(folder.cases, "test", [_without_model(row) for row in rows if row["model"] == "mean"])
+    if config.report is not None:
+        write_report(folder.path)
     alone = [
         {"model": member.name, **row} for member in members for row in read_rows(member.folder.cases, split="test")
     ]
