@@ -10,7 +10,7 @@ from typing import Literal
 
 from trainlib.folder import RunFolder
 
-State = Literal["waiting", "training", "testing", "finished", "failed"]
+State = Literal["waiting", "training", "testing", "finished", "stopped", "failed"]
 
 
 @dataclass(frozen=True)

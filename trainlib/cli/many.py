@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Ask = Callable[[], "list[Standing]"]
 
 _INTERVAL = 1.0  # seconds between two looks at the run folders
-_STYLES = {"waiting": "dim", "training": "", "testing": "", "finished": "green", "failed": "red"}
+_STYLES = {"waiting": "dim", "training": "", "testing": "", "finished": "green", "stopped": "dim", "failed": "red"}
 
 
 @contextmanager
@@ -30,7 +30,7 @@ def shown(ask: Ask, *, what: str = "run", parallel: int = 1) -> Iterator[None]:
         what: What one of them is called.
         parallel: How many of them are trained at a time.
     """
-    with _only_from("trainlib.ensemble", "trainlib.cluster"):
+    with _only_from("trainlib.ensemble", "trainlib.tune", "trainlib.cluster"):
         if sys.stdout.isatty():
             with _live(ask, what, parallel):
                 yield

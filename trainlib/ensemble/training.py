@@ -76,8 +76,7 @@ def _train_side_by_side(members: Sequence[Member], record: Record | None, parall
     failures: list[_Outcome] = []
     with cluster(address) as ray:
         demand = share(ray, min(parallel, len(members)))
-        # A process for each member: one that is used again would keep the memory of the GPU.
-        train = ray.remote(max_retries=0, max_calls=1, **demand)(_train_on_worker)
+        train = ray.remote(max_retries=0, **demand)(_train_on_worker)
         running: dict[Any, Member] = {}
         while running or (waiting and not failures):
             while waiting and not failures and len(running) < parallel:
