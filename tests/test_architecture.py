@@ -23,6 +23,7 @@ ORDER = [
     "data",
     "tasks",
     "folder",
+    "ensemble_folder",
     "search_folder",
     "standing",
     "logfile",

@@ -144,19 +144,20 @@ def validate(config: Config, ckpt_path: str | Path) -> dict[str, float]:
     return _score("validate", config, Path(ckpt_path))
 
 
-def test(config: Config, ckpt_path: str | Path) -> dict[str, float]:
+def test(config: Config, ckpt_path: str | Path, *, folder: RunFolder | None = None) -> dict[str, float]:  # noqa: PT028
     """Score a checkpoint on the test split, in the geometry of the label files, and write the predictions.
 
     Args:
         config: The config.
         ckpt_path: The checkpoint, as in `validate`.
+        folder: Where the results go, in place of the folder that follows from the checkpoint.
 
     Returns:
         The metrics.
     """
     if config.data.test_csv is None:
         raise ConfigError("data.test_csv is missing. Name the CSV of the test cases.")
-    return _score("test", config, Path(ckpt_path))
+    return _score("test", config, Path(ckpt_path), folder)
 
 
 def predict(
@@ -217,12 +218,12 @@ def _start(config: Config, ckpt_path: str | Path | None) -> tuple[RunFolder | No
     return folder, checkpoint
 
 
-def _score(stage: str, config: Config, checkpoint: Path) -> dict[str, float]:
+def _score(stage: str, config: Config, checkpoint: Path, folder: RunFolder | None = None) -> dict[str, float]:
     config = _trained_as(config, checkpoint)
     module = CSVDataModule(config)
     with interruptible(), explained():
         module.setup(stage)
-        folder = results_folder(stage, config, checkpoint)
+        folder = folder or results_folder(stage, config, checkpoint)
         log.info("Results: %s", folder.path)
         run = Run(folder, config)
         if not folder.config.is_file():

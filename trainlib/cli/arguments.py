@@ -32,6 +32,8 @@ def trained(
     overrides, rest = _settings(ctx)
     if len(rest) == 1 and not config:
         folder = Path(rest[0])
+        if (folder / "ensemble.yaml").is_file():
+            refuse([Problem(f"{folder} is an ensemble, which `trainlib predict` takes. Name one of its members.")])
         if not (folder / "config.yaml").is_file():
             refuse([Problem(f"{folder} is not a run folder: it has no config.yaml.")])
         return [folder / "config.yaml"], overrides, _checkpoint_of(folder, ckpt_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,15 @@ from trainlib.cli.app import SETTINGS, Files, app
 from trainlib.cli.arguments import arguments, existing, trained
 from trainlib.cli.checking import checked
 from trainlib.cli.output import show_metrics, show_results, start_logging, told
+
+
+class Method(StrEnum):
+    """How the members of an ensemble are combined."""
+
+    mean = "mean"
+    vote = "vote"
+    staple = "staple"
+
 
 Checkpoint = Annotated[str | None, typer.Option("--ckpt_path", help="Checkpoint to use.")]
 
@@ -68,8 +78,21 @@ def predict(
         typer.Option("--probabilities", help="Write the softmax of segmentations too."),
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Write into --out even if it holds files.")] = False,
+    method: Annotated[
+        Method | None, typer.Option("--method", help="How the members of an ensemble are combined; default: mean.")
+    ] = None,
+    uncertainty: Annotated[
+        bool, typer.Option("--uncertainty", help="Write the entropy of an ensemble's mean in nats too.")
+    ] = False,
 ) -> None:
     """Write a prediction for each case: predict RUN --csv NEW.csv, or predict -c CONFIG --ckpt_path CHECKPOINT."""
+    from trainlib.cli.joint import ensemble_among, predict_jointly, refuse_joint_options
+
+    if ensemble_among(ctx.args) is not None:
+        options = {"out": out, "probabilities": probabilities, "overwrite": overwrite, "uncertainty": uncertainty}
+        predict_jointly(ctx, config, ckpt_path, csv, method or Method.mean, options)
+        return
+    refuse_joint_options(method, uncertainty)
     files, overrides, checkpoint = trained(ctx, config, ckpt_path)
     ready = checked(files, overrides, "predict", csv=csv, checkpoint=checkpoint)
     from trainlib.run import predict as run_predict

@@ -79,6 +79,14 @@ def write_probabilities(path: Path, probabilities: Array, reference: Path, affin
         _write_nifti(path, np.moveaxis(values, 0, -1), reference, affine, values.shape[:1])
 
 
+def write_map(path: Path, values: Array, reference: Path, affine: Array) -> None:
+    """Write a number for each voxel, shape (...), as `write_label_map` does, in float32; for pictures as a TIFF."""
+    if path.suffix in PICTURES:
+        _write_picture(path, values[None].astype(np.float32), reference)
+    else:
+        _write_nifti(path, values.astype(np.float32), reference, affine)
+
+
 def palette_image(label_map: Array) -> Image.Image:
     """Make a picture of a label map, shape (width, height), whose pixel values stay the class values."""
     image = Image.fromarray(_rows_first(label_map.astype(np.uint8)))

@@ -20,6 +20,11 @@ def write_report(path: str | Path) -> Path:
     Raises:
         ConfigError: It is no run folder, or its ``config.yaml`` is no config at all.
     """
+    from trainlib.ensemble_folder import is_ensemble
+    from trainlib.report.ensemble import write_ensemble_report
+
+    if is_ensemble(path):
+        return write_ensemble_report(path)
     from trainlib.drawing.animation import write_gif
     from trainlib.report.load import read_content
     from trainlib.report.page import render

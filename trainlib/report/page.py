@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 import trainlib
+from trainlib.ensemble_folder import full_name
 from trainlib.metrics.bootstrap import Interval
 from trainlib.report.about import device_of, facts_of, sentence_of, setup_of
 from trainlib.report.base import TaskPart
@@ -36,6 +38,11 @@ def render(content: Content, part: TaskPart) -> str:
         content: The run.
         part: What its task adds.
     """
+    return fill("report.html", _context(content, part))
+
+
+def fill(template: str, context: dict[str, Any]) -> str:
+    """Fill a template."""
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -44,7 +51,7 @@ def render(content: Content, part: TaskPart) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("report.html").render(_context(content, part))
+    return environment.get_template(template).render(context)
 
 
 def _context(content: Content, part: TaskPart) -> dict[str, Any]:
@@ -78,17 +85,27 @@ def _context(content: Content, part: TaskPart) -> dict[str, Any]:
 
 
 def _frame(content: Content, part: TaskPart) -> dict[str, Any]:
-    """Gather title, styles and script. The page allows its one script by its hash, and no network at all."""
+    return frame(content, full_name(content.folder.path), [f"{part.templates}/{name}" for name in part.styles])
+
+
+def frame(content: Content, title: str, styles: Sequence[str]) -> dict[str, Any]:
+    """Gather title, styles and script. The page allows its one script by its hash, and no network at all.
+
+    Args:
+        content: A run.
+        title: Title of the page.
+        styles: Files of styles besides that of all pages.
+    """
     script = (_TEMPLATES / "table.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
     policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; "
     classes = {*content.config.data.classes, *content.cases.get("class", [])}
     environment = content.environment
-    styles = [_TEMPLATES / "style.css", *(_TEMPLATES / part.templates / name for name in part.styles)]
+    files = [_TEMPLATES / name for name in ("style.css", *styles)]
     return {
-        "title": content.folder.path.name,
+        "title": title,
         "policy": policy + "base-uri 'none'; form-action 'none'",
-        "style": Markup("".join(file.read_text(encoding="utf-8") for file in styles)),
+        "style": Markup("".join(file.read_text(encoding="utf-8") for file in files)),
         "tones": Markup(tones_css(len(classes) + 1)),
         "script": Markup(script),
         "meta": [

@@ -11,8 +11,8 @@ from trainlib.report.content import Content, resumed_snapshots
 from trainlib.report.formats import NOTHING, duration, moment, scaled, significant
 from trainlib.report.reading import read_mapping
 
-_MASSES = (("t", 1000.0), ("kg", 1.0), ("g", 1e-3), ("mg", 1e-6))
-_ENERGIES = (("MWh", 1000.0), ("kWh", 1.0), ("Wh", 1e-3), ("mWh", 1e-6))
+MASSES = (("t", 1000.0), ("kg", 1.0), ("g", 1e-3), ("mg", 1e-6))
+ENERGIES = (("MWh", 1000.0), ("kWh", 1.0), ("Wh", 1e-3), ("mWh", 1e-6))
 _SOURCES = {"config": "from the config", "lookup": "looked up on the network"}
 _PART = {
     "part": "Part",
@@ -59,8 +59,8 @@ def emissions_of(content: Content) -> Emissions | None:
     parts += [[_cell(name, row[name]) for name in columns] for row in table.to_dict("records")]
     notes = dict.fromkeys(_text(note) for note in table.get("note", []))
     return Emissions(
-        mass=scaled(last["total_emissions_kg"], _MASSES),
-        energy=scaled(last["total_energy_kwh"], _ENERGIES),
+        mass=scaled(last["total_emissions_kg"], MASSES),
+        energy=scaled(last["total_energy_kwh"], ENERGIES),
         time=duration(last["total_duration_s"]),
         where=_where(last),
         how=_how(last),
@@ -130,7 +130,7 @@ def _cell(name: str, value: Any) -> str:
         return NOTHING
     if name == "duration_s":
         return duration(value)
-    return scaled(value, _ENERGIES if name == "energy_kwh" else _MASSES)
+    return scaled(value, ENERGIES if name == "energy_kwh" else MASSES)
 
 
 def _text(value: Any) -> str:

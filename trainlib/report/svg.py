@@ -52,12 +52,14 @@ class Dot:
         y: Place in points from the top.
         colour: Its placeholder of the palette.
         name: What it tells.
+        radius: Its radius in points; a dot among many has another.
     """
 
     x: float
     y: float
     colour: str
     name: str
+    radius: float = 2.4
 
 
 @contextmanager
@@ -101,7 +103,7 @@ def _group(dots: Sequence[Dot]) -> ET.Element:
     group = ET.Element("g", {"class": "dots many" if many else "dots", "style": f"fill:{css(dots[0].colour)}"})
     for dot in dots:
         circle = ET.SubElement(
-            group, "circle", {"cx": f"{dot.x:.1f}", "cy": f"{dot.y:.1f}", "r": "1.5" if many else "2.4"}
+            group, "circle", {"cx": f"{dot.x:.1f}", "cy": f"{dot.y:.1f}", "r": "1.5" if many else f"{dot.radius:g}"}
         )
         ET.SubElement(circle, "title").text = dot.name
     return group

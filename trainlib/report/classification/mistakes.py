@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,7 +36,22 @@ def count_mistakes(predictions: Predictions) -> int:
 
 
 def worst_mistakes(content: Content, predictions: Predictions) -> list[Mistake]:
-    """Choose the wrong cases whose wrong class was held most probable, or of several labels the surest wrong one."""
+    """Choose the most confident mistakes of a run."""
+
+    def picture(case: str) -> Picture | None:
+        path = content.folder.picture(predictions.split, case)
+        return read_picture(path, content.folder.pictures, "image/png")
+
+    return choose_mistakes(predictions, picture)
+
+
+def choose_mistakes(predictions: Predictions, picture: Callable[[str], Picture | None]) -> list[Mistake]:
+    """Choose the wrong cases whose wrong class was held most probable, or of several labels the surest wrong one.
+
+    Args:
+        predictions: The cases.
+        picture: Returns the picture of a case.
+    """
     predicted, labelled = predictions.decisions
     likely = predictions.probabilities
     if predictions.multilabel:
@@ -44,12 +60,11 @@ def worst_mistakes(content: Content, predictions: Predictions) -> list[Mistake]:
         confidence = np.where(predicted & ~labelled, likely, -1.0)
     surest = confidence.max(axis=1)
     order = [int(row) for row in np.argsort(-surest, kind="stable") if surest[row] >= 0]
-    return [_mistake(content, predictions, row, int(confidence[row].argmax())) for row in order[:MOST]]
+    return [_mistake(predictions, row, int(confidence[row].argmax()), picture) for row in order[:MOST]]
 
 
-def _mistake(content: Content, predictions: Predictions, row: int, wrong: int) -> Mistake:
+def _mistake(predictions: Predictions, row: int, wrong: int, picture: Callable[[str], Picture | None]) -> Mistake:
     case, probability = predictions.cases[row], predictions.probabilities[row]
-    picture = read_picture(content.folder.picture(predictions.split, case), content.folder.pictures, "image/png")
     predicted, labelled = (table[row] for table in predictions.decisions)
     name = predictions.classes[wrong]
     if predictions.multilabel:
@@ -60,7 +75,7 @@ def _mistake(content: Content, predictions: Predictions, row: int, wrong: int) -
         true = int(labelled.argmax())
         facts = [("True", predictions.classes[true]), ("Predicted", name)]
         facts += [("Probability", f"{probability[wrong]:.4f}"), ("Of the true class", f"{probability[true]:.4f}")]
-    return Mistake(case, picture, facts)
+    return Mistake(case, picture(case), facts)
 
 
 def _names(predictions: Predictions, chosen: np.ndarray) -> str:

@@ -1,0 +1,90 @@
+"""Divide the training and validation cases of a config anew: into folds, each held out once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from trainlib.config.schema import Config
+from trainlib.data.labels import read_label
+from trainlib.data.partition import partition
+from trainlib.data.splits import Case, read_split
+from trainlib.data.table import read_table, shortened
+from trainlib.ensemble_folder import EnsembleFolder
+from trainlib.errors import DataError, Problem
+from trainlib.files import atomic_path
+
+
+def write_folds(config: Config, folder: EnsembleFolder, members: Sequence[str]) -> None:
+    """Pool the training and validation cases, divide them, and write the CSVs of each fold.
+
+    A fold has all columns, and the paths in it stay as they are: relative to `data.root`. Patients stay whole, or
+    without `data.group_col` images that are listed twice. Every class comes about equally often in each fold.
+
+    Args:
+        config: A complete config.
+        folder: Where the CSVs go.
+        members: Names of the folds.
+
+    Raises:
+        DataError: A label map cannot be read, or there are fewer patients than folds.
+    """
+    cases = [case for split in ("train", "valid") for case in _first(config, read_split(config, split))]
+    rows = pd.concat([_rows(config, split) for split in ("train", "valid")], ignore_index=True).fillna("")
+    part = partition(_groups(cases), _contents(config, cases), [1 / len(members)] * len(members), seed=config.seed)
+    fold_of = np.asarray(part)
+    for fold, member in enumerate(members):
+        _write(folder.fold_csv(member, "train"), rows[fold_of != fold])
+        _write(folder.fold_csv(member, "valid"), rows[fold_of == fold])
+    _write(folder.pooled, rows.iloc[np.argsort(fold_of, kind="stable")])
+    if config.data.limit_cases is not None and config.data.test_csv is not None:
+        _write(folder.test_csv, _rows(config, "test"))
+
+
+def _first(config: Config, cases: Sequence[Case]) -> Sequence[Case]:
+    """Leave out the cases that `data.limit_cases` does."""
+    return cases[: config.data.limit_cases]
+
+
+def _rows(config: Config, split: str) -> pd.DataFrame:
+    return read_table(config, getattr(config.data, f"{split}_csv")).iloc[: config.data.limit_cases]
+
+
+def _write(path: Path, rows: pd.DataFrame) -> None:
+    with atomic_path(path) as temporary:
+        rows.to_csv(temporary, index=False, lineterminator="\n")
+
+
+def _groups(cases: Sequence[Case]) -> list[str]:
+    """Name what must not be parted: the patient, or else the first image of a case."""
+    return [case.group if case.group is not None else str(case.images[0]) for case in cases]
+
+
+def _contents(config: Config, cases: Sequence[Case]) -> list[list[float]]:
+    """Tell which classes each case holds, 1 or 0 for each; the background of a segmentation is in all."""
+    count = config.out_channels
+    if config.multilabel:
+        return [[float(value) for value in case.target or ()] for case in cases]
+    if config.task == "classification":
+        return [[float(value == (case.target or (0,))[0]) for value in range(count)] for case in cases]
+    with ThreadPoolExecutor(os.cpu_count() or 1) as readers:
+        found = list(readers.map(lambda case: _present(config, case), cases))
+    if problems := [result for result in found if isinstance(result, Problem)]:
+        raise DataError(shortened(problems, "data"))
+    return [result for result in found if not isinstance(result, Problem)]
+
+
+def _present(config: Config, case: Case) -> list[float] | Problem:
+    """Read the label map of a case and tell which classes are in it."""
+    assert case.label is not None
+    try:
+        label, _ = read_label(case.label, config)
+    except DataError as error:
+        return Problem(str(error), str(case))
+    held = np.bincount(label.numpy().ravel(), minlength=config.out_channels)
+    return [float(voxels > 0) for voxels in held[1:]]

@@ -1,0 +1,168 @@
+"""Predict with all members of an ensemble."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from trainlib.checkpoints import compare, read_checkpoint
+from trainlib.config.schema import Config
+from trainlib.data.complete import complete
+from trainlib.data.splits import Case, read_split
+from trainlib.destinations import protect_inputs
+from trainlib.ensemble.combine import check_method, combine_classes
+from trainlib.ensemble.decision import Decision
+from trainlib.ensemble.members import members_of
+from trainlib.ensemble.probabilities import cache_for, class_opinions, map_opinions
+from trainlib.ensemble.scratch import scratch_folder
+from trainlib.ensemble.writing import class_row, class_uncertainty, write_files, write_links
+from trainlib.ensemble_folder import Ensemble
+from trainlib.errors import CheckpointError, ConfigError, Problem
+from trainlib.folder import unique_folder
+from trainlib.signals import interruptible
+
+
+def predict_ensemble(
+    ensemble: Ensemble,
+    config: Config,
+    *,
+    out: str | Path | None = None,
+    method: str = "mean",
+    probabilities: bool = False,
+    uncertainty: bool = False,
+    overwrite: bool = False,
+) -> Path:
+    """Predict the cases of `data.predict_csv`, or else of `data.test_csv`, with all members together.
+
+    Args:
+        ensemble: The ensemble, whose members are finished.
+        config: Its config, with what is to be predicted.
+        out: Folder for the files; by default a new folder ``predictions`` in that of the ensemble.
+        method: ``mean``, ``vote`` or, for segmentations, ``staple``.
+        probabilities: Whether to write the mean of the members' softmax as well.
+        uncertainty: Whether to write the entropy of that mean in nats as well, voxel by voxel.
+        overwrite: Whether `out` may hold files already.
+
+    Returns:
+        The folder with one file for each case, and ``predictions.csv``.
+
+    Raises:
+        InputError: Something in the config, the CSV, a file or a checkpoint is wrong, or a member is not trained.
+    """
+    check_method(method, config.task)
+    checkpoints = _checkpoints(ensemble)
+    config = complete(config, read_checkpoint(checkpoints[0])["trainlib"]["config"])
+    for checkpoint in checkpoints:
+        _compare(checkpoint, config, told=checkpoint == checkpoints[0])
+    config = config.model_copy(update={"trainer": _trainer(ensemble, config)})
+    cases = read_split(config, "predict")
+    if not cases:
+        raise ConfigError("data.predict_csv is missing. Name the CSV of the cases to predict.")
+    with interruptible():
+        target = _target(ensemble, out, overwrite)
+        if config.task == "segmentation":
+            protect_inputs(target, cases, config.data.spatial_dims)
+        with scratch_folder(target) as scratch:
+            if config.task == "segmentation":
+                _predict_maps(config, checkpoints, cases, scratch, target, method, probabilities, uncertainty)
+            else:
+                _predict_classes(config, checkpoints, cases, scratch, target, method, uncertainty)
+    return target
+
+
+def _predict_maps(
+    config: Config,
+    checkpoints: Sequence[Path],
+    cases: Sequence[Case],
+    scratch: Path,
+    target: Path,
+    method: str,
+    probabilities: bool,
+    uncertainty: bool,
+) -> None:
+    decision = Decision(config)
+    cache = cache_for(config, scratch, kept=False)
+    links = [
+        write_files(
+            target,
+            case,
+            decision.label_map(opinions, method),
+            opinions,
+            probabilities=probabilities,
+            uncertainty=uncertainty,
+        )
+        for case, opinions in map_opinions(config, checkpoints, cases, cache, scratch)
+    ]
+    write_links(target, config, cases, links)
+
+
+def _predict_classes(
+    config: Config,
+    checkpoints: Sequence[Path],
+    cases: Sequence[Case],
+    scratch: Path,
+    target: Path,
+    method: str,
+    uncertainty: bool,
+) -> None:
+    found = class_opinions(config, checkpoints, cases, cache_for(config, scratch, kept=False))
+    mean = combine_classes(found, "mean", multilabel=config.multilabel)
+    rows = [class_row(config, row) for row in combine_classes(found, method, multilabel=config.multilabel)]
+    if uncertainty:
+        rows = [row | {"uncertainty": class_uncertainty(config, p)} for row, p in zip(rows, mean, strict=True)]
+    write_links(target, config, cases, rows)
+
+
+def _checkpoints(ensemble: Ensemble) -> list[Path]:
+    """Return the best checkpoint of each member.
+
+    Raises:
+        CheckpointError: Some members are not trained yet; predictions of the others would pass for those of all.
+    """
+    members = members_of(ensemble)
+    if missing := [member for member in members if not member.finished]:
+        raise CheckpointError(
+            Problem(f"{ensemble.folder.path}: {member.name} is not trained to its end. Run `trainlib ensemble` again.")
+            for member in missing
+        )
+    return [member.run.checkpoint for member in members]
+
+
+def _trainer(ensemble: Ensemble, config: Config) -> dict[str, Any]:
+    """Show the progress, which the members' configs switch off, unless that of the ensemble does."""
+    hidden = "enable_progress_bar" not in ensemble.config.trainer
+    return {name: value for name, value in config.trainer.items() if name != "enable_progress_bar" or not hidden}
+
+
+def _compare(checkpoint: Path, config: Config, *, told: bool) -> None:
+    """Check that the weights of a member fit; its cases and its seed are its own.
+
+    Args:
+        checkpoint: Its checkpoint.
+        config: The config of the prediction.
+        told: Whether to log what differs, which is the same for all members.
+    """
+    content = read_checkpoint(checkpoint)
+    own = content["trainlib"]["config"]
+    csvs = {f"{split}_csv": own["data"][f"{split}_csv"] for split in ("train", "valid")}
+    data = config.data.model_copy(update=csvs)
+    logger = logging.getLogger(compare.__module__)
+    level = logger.level
+    logger.setLevel(level if told else logging.WARNING)
+    try:
+        compare(content, config.model_copy(update={"data": data, "seed": own["seed"]}), checkpoint)
+    finally:
+        logger.setLevel(level)
+
+
+def _target(ensemble: Ensemble, out: str | Path | None, overwrite: bool) -> Path:
+    """Make the folder of the predictions: the one that was asked for, else a new one in that of the ensemble."""
+    if out is None:
+        return unique_folder(ensemble.folder.predictions)
+    target = Path(out)
+    if target.is_dir() and any(target.iterdir()) and not overwrite:
+        raise ConfigError(f"--out: {out} holds files already. Choose another folder, or add --overwrite.")
+    target.mkdir(parents=True, exist_ok=True)
+    return target
