@@ -89,20 +89,13 @@ def _show(search: Search) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from trainlib.tune.results import best_outcome, outcomes, written
+    from trainlib.tune.results import outcomes, ranked, written
 
     found = outcomes(search)
-    best = best_outcome(search, found)
-    assert best is not None
     assert search.config.tune is not None
     keys = list(search.config.tune.space)
-    sign = -1 if search.mode == "max" else 1
-    usable = sorted(
-        (o for o in found if o.best == o.best and o.trial.state != "failed"),
-        key=lambda o: (sign * o.best, o.trial.number),
-    )
     table = Table("trial", "", "epochs", search.metric, *keys)
-    for outcome in usable[:5]:
+    for outcome in ranked(search, found)[:5]:
         cells = [outcome.trial.name, outcome.trial.state, str(outcome.epochs), f"{outcome.best:.4g}"]
         table.add_row(*cells, *(written(outcome.trial.parameters[key]) for key in keys))
     Console().print(table)

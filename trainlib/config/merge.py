@@ -75,9 +75,9 @@ def _merge_value(base: Any, later: Any) -> Any:
 def _merge_search(base: Any, later: Any) -> Any:
     """Lay a search over another one: what a setting is drawn from replaces what it was drawn from before."""
     merged = _merge_value(base, later)
-    spaces = [section.get("space") if isinstance(section, dict) else None for section in (base, later)]
-    if all(isinstance(space, dict) for space in spaces):
-        merged["space"] = spaces[0] | spaces[1]
+    before, now = (section.get("space") if isinstance(section, dict) else None for section in (base, later))
+    if isinstance(before, dict) and isinstance(now, dict):
+        merged["space"] = before | now
     return merged
 
 

@@ -22,7 +22,11 @@ def write_report(path: str | Path) -> Path:
     """
     from trainlib.ensemble_folder import is_ensemble
     from trainlib.report.ensemble import write_ensemble_report
+    from trainlib.report.search import write_search_report
+    from trainlib.search_folder import is_search
 
+    if is_search(path):
+        return write_search_report(path)
     if is_ensemble(path):
         return write_ensemble_report(path)
     from trainlib.drawing.animation import write_gif

@@ -51,11 +51,11 @@ def outcomes(search: Search) -> list[Outcome]:
     return [outcome_of(search, trial) for trial in search.folder.noted()]
 
 
-def best_outcome(search: Search, found: Sequence[Outcome]) -> Outcome | None:
-    """Choose the trial with the best value of the metric, of equal ones the first; one that failed is none."""
+def ranked(search: Search, found: Sequence[Outcome]) -> list[Outcome]:
+    """Sort the trials that came to anything, the best first, of equal ones that with the lower number."""
     usable = [outcome for outcome in found if outcome.trial.state != "failed" and math.isfinite(outcome.best)]
-    sign = 1 if search.mode == "max" else -1
-    return max(usable, key=lambda outcome: (sign * outcome.best, -outcome.trial.number), default=None)
+    sign = -1 if search.mode == "max" else 1
+    return sorted(usable, key=lambda outcome: (sign * outcome.best, outcome.trial.number))
 
 
 def write_results(search: Search) -> list[Outcome]:
@@ -65,8 +65,7 @@ def write_results(search: Search) -> list[Outcome]:
     keys = list(search.config.tune.space)
     rows = [_row(search, outcome, keys) for outcome in found]
     write_table(search.folder.trials, rows, [*FIXED, search.metric, *keys, *LAST])
-    best = best_outcome(search, found)
-    if best is not None:
+    for best in ranked(search, found)[:1]:
         write_text(search.folder.best, _best_config(search, best))
     return found
 

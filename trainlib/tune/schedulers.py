@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,6 +15,7 @@ from trainlib.tune.space import Space
 EPOCH, VALUE, BEST = "epoch", "value", "best"
 """What a trial reports: finished epochs, the metric now, and its best so far."""
 _REDUCTION = 3  # of the trials that reach a rung of ASHA, every third goes on
+_NEVER = 2**62  # epochs
 _SAMPLES = 3  # trials that the median is taken of at least
 
 
@@ -64,7 +64,7 @@ def make_scheduler(tune: TuneSection, mode: str, epochs: int, space: Space, seed
             mode=mode,
             grace_period=grace,
             min_samples_required=_SAMPLES,
-            min_time_slice=math.inf,  # no trial waits for others
+            min_time_slice=_NEVER,  # no trial waits for others
         )
     if tune.scheduler == "pbt":
         source = random.Random(seed)
@@ -80,7 +80,7 @@ def make_scheduler(tune: TuneSection, mode: str, epochs: int, space: Space, seed
             custom_explore_fn=explore,
             log_config=False,
         )
-    return FIFOScheduler()
+    return FIFOScheduler()  # type: ignore[no-untyped-call]
 
 
 def teach(scheduler: Any, histories: Mapping[int, Sequence[Mapping[str, float]]]) -> None:
@@ -90,15 +90,14 @@ def teach(scheduler: Any, histories: Mapping[int, Sequence[Mapping[str, float]]]
         scheduler: The scheduler.
         histories: Number of a trial -> its reports.
     """
-    if isinstance(scheduler, PopulationBasedTraining | FIFOScheduler) and not isinstance(
-        scheduler, ASHAScheduler | MedianStoppingRule
-    ):
+    if not isinstance(scheduler, ASHAScheduler | MedianStoppingRule):
         return
     for number, reports in histories.items():
         if not reports:
             continue
         known: Any = _Known(f"known_{number}")
-        scheduler.on_trial_add(None, known)
+        nobody: Any = None  # no controller, of which these schedulers ask nothing
+        scheduler.on_trial_add(nobody, known)
         for report in reports:
-            scheduler.on_trial_result(None, known, dict(report))
-        scheduler.on_trial_complete(None, known, dict(reports[-1]))
+            scheduler.on_trial_result(nobody, known, dict(report))
+        scheduler.on_trial_complete(nobody, known, dict(reports[-1]))

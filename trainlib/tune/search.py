@@ -23,7 +23,7 @@ from trainlib.search_folder import Search, SearchFolder, Trial, latest_search, r
 from trainlib.signals import interruptible
 from trainlib.standing import Standing
 from trainlib.tune.history import reports_of
-from trainlib.tune.results import best_outcome, outcomes, write_results
+from trainlib.tune.results import outcomes, ranked, write_results
 from trainlib.tune.shared import check_resources, check_shared, slots
 from trainlib.tune.space import Space
 from trainlib.tune.table import asking
@@ -85,7 +85,7 @@ def tune(
         found = write_results(search)
         shutil.rmtree(search.folder.ray, ignore_errors=True)
         _report(search)
-    if best_outcome(search, found) is None:
+    if not ranked(search, found):
         reasons = [outcome.trial.error for outcome in found if outcome.trial.error]
         raise ResourceError(f"No trial came to anything. The first one failed with: {(reasons or ['nothing'])[0]}")
     return search

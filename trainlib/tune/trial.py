@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import shutil
 import tempfile
@@ -19,7 +18,7 @@ from trainlib.ensemble.lock import held
 from trainlib.errors import ConfigError, TrainlibError
 from trainlib.files import atomic_path
 from trainlib.folder import RunFolder
-from trainlib.search_folder import Search, SearchFolder, Trial
+from trainlib.search_folder import Search, Trial
 from trainlib.tune.history import Report
 from trainlib.tune.reporting import TrialReport
 from trainlib.tune.schedulers import BEST, EPOCH, VALUE
@@ -106,7 +105,7 @@ def _let_end() -> None:
     if session is not None and session.training_started:
         session.stop_event.set()
         session.continue_lock.release()
-        session.training_thread.join(timeout=_ENDING)
+        session.training_thread.join(timeout=_ENDING)  # type: ignore[no-untyped-call]
 
 
 def train_trial(config: Mapping[str, Any], plan: Plan) -> None:
@@ -130,7 +129,10 @@ def train_trial(config: Mapping[str, Any], plan: Plan) -> None:
         with held(folder.records / f".{Trial(number, {}).name}.lock", f"trial {number}"):
             trial = folder.change(number, state="training", error="", parameters=dict(config[PARAMETERS]))
             if checkpoint is not None:
-                _take_over(Path(checkpoint.path), folder.run(trial))
+                source = Path(checkpoint.path)  # in a folder of Ray's that has the name of a trial
+                _take_over(source, folder.run(trial))
+                if source.parent.name != trial.name:
+                    trial = folder.change(number, inherited=int(source.parent.name.rpartition("_")[2]))
             _train(plan, trial, copies=_is_population(plan.search))
             folder.change(number, state="finished")
     except TrainlibError as error:
@@ -195,11 +197,3 @@ def _sentence(error: Exception) -> str:
     """Say in a line what went wrong where it is nothing that trainlib knows of."""
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text[:300]}" if text else type(error).__name__
-
-
-def best_of(folder: SearchFolder, trial: Trial, metric: str, mode: str) -> float:
-    """Return the best value of the metric that a trial has come to; nan where it has none."""
-    from trainlib.tune.history import reports_of
-
-    reports = reports_of(folder.run(trial), metric, mode)
-    return reports[-1].best if reports else math.nan

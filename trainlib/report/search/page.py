@@ -1,0 +1,159 @@
+"""Put the report of a search together."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from dataclasses import dataclass
+from typing import Any
+
+from trainlib.report.formats import NOTHING, count, duration, fixed, listed, significant
+from trainlib.report.page import fill, frame
+from trainlib.report.reading import read_text
+from trainlib.report.search.charts import draw_slices, draw_trials
+from trainlib.report.search.importance import LEAST, Importance, importances
+from trainlib.report.search.load import Line, SearchContent
+from trainlib.report.search.parallel import draw_parallel
+from trainlib.report.search.scales import short_names, written
+
+_SECTIONS = (
+    ("results", "Results"),
+    ("curves", "Trials"),
+    ("settings", "Settings"),
+    ("cases", "Every trial"),
+    ("config", "Config"),
+)
+_FEW = 20  # trials below which nothing is sure
+
+
+@dataclass(frozen=True)
+class Bar:
+    """The importance of a setting, as it is shown.
+
+    Attributes:
+        key: The setting.
+        text: The share in percent.
+        width: The share in percent, for the width of the bar.
+        chance: What chance stays below, in percent.
+        certain: Whether chance hardly explains it.
+    """
+
+    key: str
+    text: str
+    width: float
+    chance: float
+    certain: bool
+
+
+def render_search(content: SearchContent) -> str:
+    """Write the page."""
+    search, tune = content.search, content.search.config.tune
+    assert tune is not None
+    counted = [line for line in content.lines if line.counts]
+    values = {key: [line.trial.parameters[key] for line in counted] for key in content.keys}
+    found = importances(dict(tune.space), values, content.bests())
+    order = [importance.key for importance in reversed(found)] or content.keys
+    best = content.best
+    context: dict[str, Any] = {
+        **frame(content.example, search.folder.path.name, ["search/style.css"]),
+        "sections": _SECTIONS,
+        "sentence": _sentence(content),
+        "tiles": _tiles(content),
+        "best": [(key, written(best.trial.parameters[key])) for key in content.keys] if best else [],
+        "failed": [line for line in content.lines if line.trial.state == "failed"],
+        "fit": shlex.join(["trainlib", "fit", "-c", str(search.folder.best)]),
+        "resume": _unended(content),
+        "command": read_text(content.example.folder.snapshot / "command.txt").strip(),
+        "curves": draw_trials(content),
+        "parallel": draw_parallel(content, order),
+        "slices": draw_slices(content),
+        "bars": [_bar(importance) for importance in found],
+        "least": LEAST,
+        "few": len(counted) < _FEW,
+        "counted": len(counted),
+        "how": _how(content),
+        "metric": search.metric,
+        "keys": [(key, short_names(content.keys)[key]) for key in content.keys],
+        "rows": [_row(content, line) for line in content.lines],
+        "config_text": content.settings,
+        "population": tune.scheduler == "pbt",
+    }
+    return fill("search/report.html", context)
+
+
+def _sentence(content: SearchContent) -> str:
+    best, search = content.best, content.search
+    if best is None:
+        return f"None of {count(len(content.lines), 'trial')} came to anything."
+    return (
+        f"Of {count(len(content.lines), 'trial')} over {listed(content.keys)}, trial {best.trial.number} has the "
+        f"{'highest' if content.higher else 'lowest'} {search.metric}: {significant(best.best, 4)} in epoch "
+        f"{best.best_epoch}."
+    )
+
+
+def _tiles(content: SearchContent) -> list[tuple[str, str, str]]:
+    """Return name, value and note of the headline figures."""
+    best = content.best
+    seconds = math.fsum(line.seconds for line in content.lines)
+    whole = content.search.epochs * len(content.lines)
+    done = sum(line.trained for line in content.lines)
+    ends = [f"{content.count(state)} {state}" for state in ("finished", "stopped", "failed") if content.count(state)]
+    return [
+        (f"Best {content.search.metric}", significant(best.best, 4) if best else NOTHING,
+         f"trial {best.trial.number}, epoch {best.best_epoch}" if best else ""),
+        ("Trials", str(len(content.lines)), ", ".join(ends)),
+        ("Epochs", str(done), f"{fixed(100 * done / whole, 0)} % of {whole}, had none ended early"),
+        ("Training time", duration(seconds), "of all trials together"),
+    ]  # fmt: skip
+
+
+def _how(content: SearchContent) -> str:
+    """Say how settings were chosen and trials ended."""
+    tune = content.search.config.tune
+    assert tune is not None
+    if tune.scheduler == "pbt":
+        return "Population based training: the worst trials took over weights of the best, with changed settings."
+    chosen = {
+        "random": "Settings were drawn at random.",
+        "optuna": "Settings were proposed by Optuna's tree-structured Parzen estimator, the first ones at random.",
+    }
+    ended = {
+        "asha": "Asynchronous successive halving (ASHA) ended trials that were not among the best third so far.",
+        "median": "Trials worse than the median of the others at the same epoch were ended.",
+        "none": "No trial was ended early.",
+    }
+    return f"{chosen[tune.search or 'optuna']} {ended[tune.scheduler]}"
+
+
+def _unended(content: SearchContent) -> bool:
+    tune = content.search.config.tune
+    assert tune is not None
+    return len(content.lines) < tune.trials or any(not line.trial.ended for line in content.lines)
+
+
+def _bar(importance: Importance) -> Bar:
+    share, chance = 100 * importance.share, 100 * importance.chance
+    return Bar(importance.key, f"{share:.0f} %", share, chance, importance.certain)
+
+
+def _row(content: SearchContent, line: Line) -> dict[str, Any]:
+    return {
+        "number": line.trial.number,
+        "name": line.trial.name,
+        "link": line.link,
+        "state": line.trial.state,
+        "bad": line.trial.state == "failed",
+        "error": line.trial.error,
+        "epochs": line.trained,
+        "value": repr(line.best) if line.counts else "",
+        "text": significant(line.best, 4) if line.counts else NOTHING,
+        "best": content.best is not None and line.trial.number == content.best.trial.number,
+        "time": duration(line.seconds) if line.trained else NOTHING,
+        "seconds": repr(line.seconds) if line.trained else "",
+        "cells": [(written(value, 28), _sortable(value)) for value in (line.trial.parameters[k] for k in content.keys)],
+    }
+
+
+def _sortable(value: Any) -> str:
+    return repr(float(value)) if isinstance(value, int | float) and not isinstance(value, bool) else ""
