@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Annotated, Any, Literal
 
@@ -71,7 +72,7 @@ class Distribution(BaseModel):
 def _fit(kind: str, values: list[Any]) -> bool:
     """Tell whether a distribution can be drawn from."""
     if kind == "choice":
-        return len(values) > 1 and all(value not in values[:i] for i, value in enumerate(values))
+        return 1 < len(values) == len({json.dumps(value, sort_keys=True, default=str) for value in values})
     numbers = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v)]
     if numbers != values or len(values) != (3 if kind == "quniform" else 2) or not values[0] < values[1]:
         return False

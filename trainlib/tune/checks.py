@@ -142,9 +142,12 @@ def _found_in_corners(config: Config, space: Space, sources: Sources, find: Find
     found: dict[str, Problem] = {}
     for key, values in space.extremes().items():
         for value in values:
-            for text in _mistakes(config, {key: value}, find):
+            mistakes = _mistakes(config, {key: value}, find)
+            for text in mistakes:
                 told = text if text.startswith(f"{key} is not") else f"{text} ({key}: {_written(value)})"
                 found.setdefault(f"{key}: {text}", _in_space(sources, key, told))
+            if mistakes and space.dimensions[key].kind != "choice":
+                break  # what is wrong with one end of a range is seldom else with the other
     if found:
         return list(found.values())
     for corner in space.corners():

@@ -15,7 +15,7 @@ from trainlib.tune.space import Space
 EPOCH, VALUE, BEST = "epoch", "value", "best"
 """What a trial reports: finished epochs, the metric now, and its best so far."""
 _REDUCTION = 3  # of the trials that reach a rung of ASHA, every third goes on
-_NEVER = 2**62  # epochs
+_NEVER: Any = float("inf")
 _SAMPLES = 3  # trials that the median is taken of at least
 
 

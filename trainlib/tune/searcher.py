@@ -55,10 +55,12 @@ class Proposer:
             self._study.add_trial(known)
 
     def draw(self, number: int) -> dict[str, Any]:
-        """Draw the settings of a trial."""
+        """Draw the settings of a trial; what it comes to is learnt later, as of trials before an interruption."""
         with _quiet():
             self._study.sampler = self._sampler(number)
-            return self._space.decode(self._study.ask(self._distributions).params)
+            asked = self._study.ask(self._distributions)
+            self._study.tell(asked, state=optuna.trial.TrialState.FAIL)
+            return self._space.decode(asked.params)
 
     def _sampler(self, number: int) -> Any:
         seed = (self._seed * 100_003 + number) % 2**32

@@ -27,7 +27,7 @@ class Space:
     dimensions: Mapping[str, Distribution]
 
     def distributions(self) -> dict[str, Any]:
-        """Write the space as Optuna does; of a choice it draws the place in the list."""
+        """Write the space as Optuna does; of a choice and of steps it draws the number."""
         return {key: _to_optuna(dimension) for key, dimension in self.dimensions.items()}
 
     def decode(self, drawn: Mapping[str, Any]) -> dict[str, Any]:
@@ -72,14 +72,23 @@ def _to_optuna(dimension: Distribution) -> Any:
     if dimension.kind in INTEGER:
         return IntDistribution(low, high, log=logarithmic)
     if step:
-        return FloatDistribution(low, low + int((high - low) / step[0] + 1e-9) * step[0], step=step[0])
+        return IntDistribution(0, _steps(dimension))
     return FloatDistribution(low, high, log=logarithmic)
 
 
 def _decode(dimension: Distribution, drawn: Any) -> Any:
     if dimension.kind == "choice":
         return dimension.values[int(drawn)]
+    if dimension.kind == "quniform":
+        low, _, step = dimension.values
+        return _within(dimension, low + drawn * step)
     return _within(dimension, drawn)
+
+
+def _steps(dimension: Distribution) -> int:
+    """Count the steps from the low bound of a range to its end."""
+    low, high, step = dimension.values
+    return int((high - low) / step + 1e-9)
 
 
 def _within(dimension: Distribution, value: float) -> Any:
@@ -89,12 +98,14 @@ def _within(dimension: Distribution, value: float) -> Any:
     if dimension.kind in INTEGER:
         return round(value)
     if step:
-        steps = min(round((value - low) / step[0]), int((high - low) / step[0] + 1e-9))
+        steps = min(round((value - low) / step[0]), _steps(dimension))
         return round(low + steps * step[0], 12)
     return min(max(float(f"{value:.{_DIGITS}g}"), low), high)
 
 
 def _encode(dimension: Distribution, value: Any) -> Any:
+    if dimension.kind == "quniform":
+        return round((value - dimension.values[0]) / dimension.values[2])
     if dimension.kind != "choice":
         return _within(dimension, value)
     written = [json.dumps(choice, sort_keys=True) for choice in dimension.values]  # 1 and true are equal in Python
