@@ -94,7 +94,11 @@ def test_a_population_is_not_told_what_to_try(write_config: Callable[..., Path])
 
 @pytest.mark.parametrize("key", ["model.UNet.num_res_units", "data.image_cols", "optimizer"])
 def test_a_population_cannot_change_what_its_weights_depend_on(write_config: Callable[..., Path], key: str) -> None:
-    values = {"model.UNet.num_res_units": [1, 2], "data.image_cols": [["image"], ["other"]], "optimizer": ["SGD", "Adam"]}
+    values = {
+        "model.UNet.num_res_units": [1, 2],
+        "data.image_cols": [["image"], ["other"]],
+        "optimizer": ["SGD", "Adam"],
+    }
     path = write_config(tune={"space": {key: {"choice": values[key]}}, "scheduler": "pbt"})
     assert f"{key} cannot be searched with pbt" in problems(path)[0]
 
@@ -106,9 +110,7 @@ def test_a_population_cannot_change_what_its_weights_depend_on(write_config: Cal
         ("valid/hd95", "tune.metric: valid/hd95 is not computed in every validation. Set metrics.surface_every to 1."),
     ],
 )
-def test_a_metric_that_is_not_there_is_refused(
-    write_config: Callable[..., Path], metric: str, sentence: str
-) -> None:
+def test_a_metric_that_is_not_there_is_refused(write_config: Callable[..., Path], metric: str, sentence: str) -> None:
     [found] = problems(write_config(tune={"space": LR, "metric": metric}))
     assert found.endswith(sentence)
 

@@ -15,6 +15,7 @@ from trainlib.build.patches import describe
 from trainlib.callbacks import Record
 from trainlib.cluster import cluster
 from trainlib.config.schema import Config
+from trainlib.data.complete import complete
 from trainlib.ensemble.lock import held
 from trainlib.errors import ConfigError, InputError, Problem, ResourceError
 from trainlib.folder import unique_folder
@@ -76,7 +77,7 @@ def tune(
         ResourceError: The machine ran out of something, or no trial came to anything.
         Interrupted: A signal ended the search; what is finished stays so.
     """
-    search = _opened(config, resume)
+    search = _opened(complete(config), resume)
     with held(search.folder.lock, search.folder.path.name):
         log.info("Search: %s", search.folder.path)
         if any(not trial.ended for trial in search.folder.noted()) or _missing(search):

@@ -49,7 +49,8 @@ class TrialError(Exception):
 def trial_config(search: Search, trial: Trial) -> Config:
     """Return the complete config of a trial.
 
-    It has no test cases: a search that looked at them would choose by them. It writes no report and sends nothing.
+    It has no test cases: a search that looked at them would choose by them. It writes no report and sends nothing, and
+    measures no energy, which is that of a machine and not of one of the trials on it.
 
     Raises:
         ConfigError: The settings of the trial cannot be used.
@@ -69,6 +70,7 @@ def trial_config(search: Search, trial: Trial) -> Config:
             "data": config.data.model_copy(update=data),
             "trainer": config.trainer | {"enable_progress_bar": False},
             "report": None,
+            "emissions": None,
             "pushover": None,
             "tune": None,
         }

@@ -15,7 +15,11 @@ from trainlib.errors import ConfigError
 from trainlib.report import write_report
 from trainlib.tune.results import write_results
 
-SPACE = {RATE: {"loguniform": [1e-5, 10]}, "transforms.prob": {"uniform": [0, 1]}, "model": {"choice": ["UNet", "SegResNet"]}}
+SPACE = {
+    RATE: {"loguniform": [1e-5, 10]},
+    "transforms.prob": {"uniform": [0, 1]},
+    "model": {"choice": ["UNet", "SegResNet"]},
+}
 
 
 def results() -> list[tuple[dict[str, Any], str, list[float]]]:
