@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import signal
 import subprocess
@@ -17,6 +16,7 @@ from typing import Any
 import pandas as pd
 import psutil
 import pytest
+import torch
 
 from tests.tune.helpers import RATE, SGD
 from trainlib.config.load import load_config
@@ -71,19 +71,17 @@ def test_two_machines_of_a_cluster_run_the_same_search(config: Path, tmp_path: P
         assert all(trial.ended for trial in search.folder.noted())
         assert GOOD[0] < found_rate(search.folder.path) < GOOD[1]
         assert overlap(search), "each machine has one processor, so trials side by side are on both"
-        nowhere = cli("tune", "-c", config, "run.root=/dev/shm/../nowhere-to-be/runs", "--address", cluster.address)
-        assert nowhere.returncode != 0
     finally:
         cluster.shutdown()
 
 
 def overlap(search: Search) -> bool:
-    """Tell whether two trials were trained at the same time."""
+    """Tell whether two trials were at work at the same time."""
     spans = []
     for trial in search.folder.noted():
         log = search.folder.run(trial).log.read_text()
-        times = [datetime.fromisoformat(text) for text in re.findall(r"^(\S+ \S+)  epoch ", log, re.MULTILINE)]
-        spans += [(times[0], times[-1])] if times else []
+        times = [datetime.fromisoformat(text) for text in re.findall(r"^(\d\S+ \S+)  ", log, re.MULTILINE)]
+        spans.append((times[0], times[-1]))
     return any(a[0] <= b[1] and b[0] <= a[1] for i, a in enumerate(spans) for b in spans[:i])
 
 
@@ -135,7 +133,7 @@ def test_an_interrupted_search_keeps_what_is_finished_and_is_continued(
     children = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(number)
     assert process.wait(60) == (-number if number == signal.SIGKILL else 128 + number)
-    _, alive = psutil.wait_procs(children, timeout=30)
+    _, alive = psutil.wait_procs(children, timeout=90)
     assert alive == [], "processes of Ray are left"
     if number != signal.SIGKILL:
         assert "--resume" in (tmp_path / "log.txt").read_text()
@@ -162,8 +160,12 @@ def test_a_population_hands_on_weights_with_other_learning_rates(
     heirs = [trial for trial in trials if trial.inherited is not None]
     assert heirs
     for trial in trials:
-        log = search.folder.run(trial).log.read_text()
-        assert "epoch 10/10" in log
-        if trial in heirs:
-            assert f"optimizer.SGD.lr: now {trial.parameters[RATE]!r}, in the checkpoint" in log
-    assert os.environ.get("RAY_ADDRESS") is None
+        run = search.folder.run(trial)
+        checkpoint = torch.load(run.last, weights_only=True)
+        assert checkpoint["optimizer_states"][0]["param_groups"][0]["lr"] == trial.parameters[RATE]
+        assert list(pd.read_csv(run.metrics)["epoch"]) == list(range(10))
+    for heir in heirs:
+        [donor] = [trial for trial in trials if trial.number == heir.inherited]
+        assert heir.parameters != donor.parameters
+        first = [pd.read_csv(search.folder.run(trial).metrics)["valid/dice"][0] for trial in (heir, donor)]
+        assert first[0] == first[1], "the figures of the epochs that led to the weights came with them"

@@ -24,6 +24,7 @@ from trainlib.search_folder import Search, SearchFolder, Trial, latest_search, r
 from trainlib.signals import interruptible
 from trainlib.standing import Standing
 from trainlib.tune.history import reports_of
+from trainlib.tune.interruption import interruptions_kept
 from trainlib.tune.results import outcomes, ranked, write_results
 from trainlib.tune.shared import check_resources, check_shared, slots
 from trainlib.tune.space import Space
@@ -166,11 +167,11 @@ def _run(search: Search, address: str | None, record: Record | None, watch: Watc
             check_shared(ray, search)
         parallel = slots(ray, search.config.tune)
         _advise(ray, search)
-        with watch(asking(search), parallel) if watch else nullcontext():
-            _fit(search, record)
+        with interruptions_kept(), watch(asking(search), parallel) if watch else nullcontext():
+            _fit(search, record, parallel)
 
 
-def _fit(search: Search, record: Record | None) -> None:
+def _fit(search: Search, record: Record | None, parallel: int) -> None:
     """Run Ray's Tuner. Its own state is of no use to us: run folders and records tell where all trials are."""
     from ray import tune as ray_tune
 
@@ -185,7 +186,8 @@ def _fit(search: Search, record: Record | None) -> None:
     teach(scheduler, _histories(search))
     demand = {"cpu": settings.per_trial.cpu, "gpu": settings.per_trial.gpu}
     trainable = ray_tune.with_resources(make_trainable(Plan(search, record, str(Path.cwd()))), demand)
-    parameters, options = _proposals(search, space)
+    parameters, options = _proposals(search, space, parallel)
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(parallel)  # they start side by side, not one after the other
     tuner = ray_tune.Tuner(
         trainable,
         param_space=parameters,
@@ -202,7 +204,7 @@ def _fit(search: Search, record: Record | None) -> None:
     tuner.fit()
 
 
-def _proposals(search: Search, space: Space) -> tuple[dict[str, Any], dict[str, Any]]:
+def _proposals(search: Search, space: Space, parallel: int) -> tuple[dict[str, Any], dict[str, Any]]:
     """Make what draws the settings of the trials: a searcher, or for a population all at once."""
     from trainlib.tune.schedulers import BEST
     from trainlib.tune.searcher import PARAMETERS, Proposer, RecordedSearch
@@ -232,7 +234,8 @@ def _proposals(search: Search, space: Space) -> tuple[dict[str, Any], dict[str, 
     )
     samples = len(waiting) + max(0, settings.trials - first)
     name = {"trial_name_creator": lambda trial: searcher.begun[trial.trial_id].name}
-    return {}, {"search_alg": searcher, "num_samples": samples, **name}
+    # No more at a time than there is room for, so that each is proposed as late, and as well informed, as can be.
+    return {}, {"search_alg": searcher, "num_samples": samples, "max_concurrent_trials": parallel, **name}
 
 
 def _note_all(folder: SearchFolder, trials: Sequence[Trial]) -> None:
