@@ -82,7 +82,7 @@ def overlap(search: Search) -> bool:
         log = search.folder.run(trial).log.read_text()
         times = [datetime.fromisoformat(text) for text in re.findall(r"^(\d\S+ \S+)  ", log, re.MULTILINE)]
         spans.append((times[0], times[-1]))
-    return any(a[0] <= b[1] and b[0] <= a[1] for i, a in enumerate(spans) for b in spans[:i])
+    return any(a[0] < b[1] and b[0] < a[1] for i, a in enumerate(spans) for b in spans[:i])
 
 
 @pytest.fixture
@@ -167,5 +167,7 @@ def test_a_population_hands_on_weights_with_other_learning_rates(
     for heir in heirs:
         [donor] = [trial for trial in trials if trial.number == heir.inherited]
         assert heir.parameters != donor.parameters
+        if donor.inherited is not None:
+            continue  # its own beginning has been replaced too
         first = [pd.read_csv(search.folder.run(trial).metrics)["valid/dice"][0] for trial in (heir, donor)]
         assert first[0] == first[1], "the figures of the epochs that led to the weights came with them"

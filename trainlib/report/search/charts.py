@@ -123,7 +123,9 @@ def _dots(content: SearchContent, axes: Axes, places: list[tuple[float, float, L
     for x, y, line in sorted(places, key=lambda place: colour_of(content, place[2]) == CONTRAST):
         if math.isfinite(y):
             left, up = axes.transData.transform((x, y))
-            yield Dot(float(left), height - float(up), colour_of(content, line), title_of(content, line))
+            colour = colour_of(content, line)
+            radius = 4.2 if colour == CONTRAST else 3.0
+            yield Dot(float(left), height - float(up), colour, title_of(content, line), radius)
 
 
 def title_of(content: SearchContent, line: Line) -> str:
