@@ -6,23 +6,32 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from trainlib.errors import Interrupted
 
+Handlers = dict[int, Any]
+
+
+def handlers() -> Handlers:
+    """Return the handlers of the signals that end a search, to be asked for before Ray is connected."""
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    return {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
 
 @contextmanager
-def interruptions_kept() -> Iterator[None]:
-    """Get the handlers of the signals back from Ray, which is connected by now, and what they raise, for the block.
+def interruptions_kept(before: Handlers) -> Iterator[None]:
+    """Put the handlers back that Ray has replaced by its own, and keep what they raise, for the block.
+
+    Args:
+        before: The handlers as they were before Ray was connected.
 
     Raises:
         Interrupted: A signal arrived.
     """
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGINT, signal.SIGTERM):
-            handler = signal.getsignal(number)
-            if handler is not None:
-                # Python still has the handler, but Ray has put its own below that, which would end the process at once.
-                signal.signal(number, handler)
+    for number, handler in before.items():
+        signal.signal(number, handler)
     try:
         yield
     except SystemError as error:

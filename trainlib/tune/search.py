@@ -24,7 +24,7 @@ from trainlib.search_folder import Search, SearchFolder, Trial, latest_search, r
 from trainlib.signals import interruptible
 from trainlib.standing import Standing
 from trainlib.tune.history import reports_of
-from trainlib.tune.interruption import interruptions_kept
+from trainlib.tune.interruption import handlers, interruptions_kept
 from trainlib.tune.results import outcomes, ranked, write_results
 from trainlib.tune.shared import check_resources, check_shared, slots
 from trainlib.tune.space import Space
@@ -160,14 +160,14 @@ def _run(search: Search, address: str | None, record: Record | None, watch: Watc
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     shutil.rmtree(search.folder.ray, ignore_errors=True)
-    with interruptible(), cluster(address) as ray:
+    with interruptible(), nullcontext(handlers()) as before, cluster(address) as ray:
         _silence()
         check_resources(ray, search.config.tune)
         if address is not None:
             check_shared(ray, search)
         parallel = slots(ray, search.config.tune)
         _advise(ray, search)
-        with interruptions_kept(), watch(asking(search), parallel) if watch else nullcontext():
+        with interruptions_kept(before), watch(asking(search), parallel) if watch else nullcontext():
             _fit(search, record, parallel)
 
 
