@@ -71,7 +71,8 @@ def test_ray_of_this_machine_lives_for_the_block_alone() -> None:
     import ray
 
     with cluster(cpus=2) as connected:
-        assert connected.get(connected.remote(lambda: os.getpid()).remote()) != os.getpid()
+        task = connected.remote(lambda: importlib.import_module("os").getpid())
+        assert connected.get(task.remote()) != os.getpid()
         assert connected.cluster_resources()["CPU"] == 2
         assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
     assert not ray.is_initialized()
@@ -97,6 +98,9 @@ def test_a_running_cluster_trains_the_members_with_the_code_of_this_one(
     ensemble, _ = fit_ensemble(config, folds=2, parallel=2, address=two_machines.address)
     for name in ensemble.members:
         assert (ensemble.folder.member(name).path / "member.json").is_file()
+    with cluster(two_machines.address) as connected:
+        place = connected.get(connected.remote(lambda: importlib.import_module("trainlib").__file__).remote())
+        assert "py_modules" in place
     straight, _ = fit_ensemble(make_config(tmp_path / "b", phantom, trainer={"max_epochs": 1}), folds=2)
     assert ensemble.folder.cv.read_bytes() == straight.folder.cv.read_bytes()
     assert ensemble.folder.scores.read_bytes() == straight.folder.scores.read_bytes()
