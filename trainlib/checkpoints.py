@@ -93,7 +93,8 @@ def compare(checkpoint: Mapping[str, Any], config: Config, path: Path) -> None:
     """
     before = _comparable(checkpoint["trainlib"]["config"])
     now = _comparable(config.model_dump(mode="json"))
-    differing = _differing(before, now)
+    keys = sorted(before.keys() | now.keys())
+    differing = [key for key in keys if before.get(key) != now.get(key) and not key.startswith(_IRRELEVANT)]
     wrong = [key for key in differing if key.startswith(SHAPING) or _shapes_through_columns(key, before, now)]
     if wrong:
         raise CheckpointError(
@@ -105,17 +106,6 @@ def compare(checkpoint: Mapping[str, Any], config: Config, path: Path) -> None:
         )
     for key in differing:
         log.info("%s: now %s, in the checkpoint %s.", key, _show(now.get(key)), _show(before.get(key)))
-
-
-def differences(before: Config, now: Config) -> list[tuple[str, str, str]]:
-    """List the settings that figures depend on and that differ: the key, and both values as they are shown."""
-    flat, other = (_comparable(config.model_dump(mode="json")) for config in (before, now))
-    return [(key, _show(flat.get(key)), _show(other.get(key))) for key in _differing(flat, other)]
-
-
-def _differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    keys = sorted(before.keys() | now.keys())
-    return [key for key in keys if before.get(key) != now.get(key) and not key.startswith(_IRRELEVANT)]
 
 
 def _shapes_through_columns(key: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,8 @@ import trainlib
 from trainlib.errors import ConfigError, ResourceError
 
 log = logging.getLogger(__name__)
+
+_PATIENCE = 10.0  # seconds within which a machine must answer
 
 
 @contextmanager
@@ -40,6 +43,8 @@ def cluster(address: str | None = None, *, cpus: int | None = None) -> Iterator[
             "The package ray is missing, which runs several trainings side by side. Install trainlib with its extra "
             "`tune`: pip install 'trainlib[tune]'."
         ) from None
+    if address is not None:
+        _check_reachable(address)
     settings: dict[str, Any] = {"include_dashboard": False, "log_to_driver": False, "logging_level": logging.ERROR}
     try:
         if address is None:
@@ -48,14 +53,32 @@ def cluster(address: str | None = None, *, cpus: int | None = None) -> Iterator[
             del settings["include_dashboard"]  # that of the cluster is its own
             ray.init(address=address, runtime_env=_own_code(), **settings)
     except (ConnectionError, ValueError) as error:
-        where = f"--address {address}" if address else "Ray"
-        raise ConfigError(f"{where}: there is no cluster to join ({_first_line(error)}).") from None
+        if address is None:
+            raise ResourceError(f"Ray could not be started: {_first_line(error)}.") from error
+        raise _no_cluster(address, _first_line(error)) from None
     except (RuntimeError, OSError) as error:
         raise ResourceError(f"Ray could not be started: {_first_line(error)}.") from error
     try:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _check_reachable(address: str) -> None:
+    """Tell at once that nobody answers at an address, for which Ray takes ten minutes."""
+    if address == "auto":
+        return
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit():
+        raise ConfigError(f"--address {address}: expected HOST:PORT, such as 10.0.0.1:6379, or auto.")
+    try:
+        socket.create_connection((host, int(port)), timeout=_PATIENCE).close()
+    except (OSError, OverflowError) as error:
+        raise _no_cluster(address, _first_line(error)) from None
+
+
+def _no_cluster(address: str, reason: str) -> ConfigError:
+    return ConfigError(f"--address {address}: there is no cluster to join ({reason}). `ray start --head` begins one.")
 
 
 def share(ray: Any, parallel: int) -> dict[str, float]:

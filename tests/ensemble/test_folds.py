@@ -89,7 +89,7 @@ def test_an_image_that_is_listed_twice_is_in_one_fold_alone(tmp_path: Path, phan
 def test_fewer_patients_than_folds_are_refused(tmp_path: Path, phantom: Path) -> None:
     write_csvs(tmp_path, phantom, patient=["a"] * 6 + ["b"] * 3)
     config = make_config(tmp_path, tmp_path, data={"group_col": "patient"})
-    with pytest.raises(DataError, match="2 patients cannot be divided into 3 parts"):
+    with pytest.raises(DataError, match="--folds 3: there are only 2 patients in training and validation together"):
         divide(config, tmp_path / "e")
 
 

@@ -17,7 +17,7 @@ from trainlib.ensemble.lock import held
 from trainlib.ensemble.members import members_of, standing, train_member
 from trainlib.ensemble.opening import open_ensemble
 from trainlib.ensemble_folder import Ensemble, read_ensemble
-from trainlib.errors import ResourceError
+from trainlib.errors import CheckpointError, ResourceError
 from trainlib.results import load_run
 
 
@@ -29,13 +29,38 @@ def copied(finished: Ensemble, tmp_path: Path) -> Ensemble:
 
 
 @pytest.mark.parametrize(
-    "file", ["member.json", "config.yaml", "checkpoints/last.ckpt", "cases.csv", "held_out/cases.csv"]
+    "files",
+    [["member.json"], ["config.yaml"], ["cases.csv"], ["held_out/cases.csv"], ["checkpoints/best.ckpt"] * 2],
 )
-def test_a_member_that_lacks_a_result_is_not_finished(copied: Ensemble, file: str) -> None:
+def test_a_member_that_lacks_a_result_is_not_finished(copied: Ensemble, files: list[str]) -> None:
     member = members_of(copied)[1]
+    if len(files) == 2:  # one checkpoint is enough to predict with
+        member.folder.last.unlink()
     assert member.finished
-    (member.folder.path / file).unlink()
+    (member.folder.path / files[0]).unlink()
     assert not member.finished
+
+
+def test_a_training_whose_last_checkpoint_is_gone_is_not_thrown_away(copied: Ensemble) -> None:
+    member = members_of(copied)[1]
+    member.note.unlink()
+    member.folder.last.unlink()
+    with pytest.raises(
+        CheckpointError, match=r"last\.ckpt is missing, so that the training cannot go on\. Put it back"
+    ):
+        train_member(member)
+    assert member.folder.best.is_file()
+
+
+def test_another_run_beside_a_member_is_not_taken_for_it(copied: Ensemble, phantom: Path) -> None:
+    member = members_of(copied)[1]
+    shutil.copytree(member.folder.path, member.folder.path.with_name("fold_2_2"))
+    (member.folder.path.with_name("fold_2_2") / "config.yaml").touch()
+    member.note.unlink()
+    train_member(member)
+    assert member.finished
+    assert (member.folder.snapshot / "resumed").is_dir()
+    assert not (member.folder.path.with_name("fold_2_2") / "snapshot" / "resumed").exists()
 
 
 def test_a_member_is_an_ordinary_run_with_its_own_fold(finished: Ensemble) -> None:

@@ -110,7 +110,7 @@ def test_overwrite_begins_anew_where_the_config_differs_and_goes_on_where_it_doe
 
 
 def test_nothing_is_left_where_the_folds_cannot_be_made(tmp_path: Path, data: Path) -> None:
-    with pytest.raises(DataError, match="9 patients cannot be divided into 10 parts"):
+    with pytest.raises(DataError, match="--folds 10: there are only 9 cases in training and validation together"):
         open_ensemble(make_config(tmp_path, data), "folds", 10)
     assert list((tmp_path / "runs").iterdir()) == []
 

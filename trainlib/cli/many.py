@@ -118,13 +118,17 @@ def line_of(standing: Standing, epoch: Epoch) -> str:
 
 
 def seconds_left(standings: Sequence[Standing], parallel: int) -> float:
-    """Estimate the time that all remaining epochs take, from the mean epoch so far; nan before the first."""
+    """Estimate the time that all remaining epochs take, from those so far; nan before the first."""
     known = [standing.seconds for standing in standings if not math.isnan(standing.seconds)]
     if not known:
         return math.nan
     mean = sum(known) / len(known)
-    left = [s.epochs - s.epoch for s in standings if s.state in ("waiting", "training")]
-    return max(sum(left) / max(parallel, 1), max(left, default=0)) * mean
+    left = [
+        (s.epochs - s.epoch) * (mean if math.isnan(s.seconds) else s.seconds)
+        for s in standings
+        if s.state in ("waiting", "training")
+    ]
+    return max(sum(left) / max(parallel, 1), max(left, default=0))
 
 
 def duration(seconds: float) -> str:

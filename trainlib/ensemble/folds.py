@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
+from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from trainlib.config.schema import Config
-from trainlib.data.labels import read_label
+from trainlib.data.contents import Content, read_contents
 from trainlib.data.partition import partition
 from trainlib.data.splits import Case, read_split
 from trainlib.data.table import read_table, shortened
@@ -36,7 +35,11 @@ def write_folds(config: Config, folder: EnsembleFolder, members: Sequence[str]) 
     """
     cases = [case for split in ("train", "valid") for case in _first(config, read_split(config, split))]
     rows = pd.concat([_rows(config, split) for split in ("train", "valid")], ignore_index=True).fillna("")
-    part = partition(_groups(cases), _contents(config, cases), [1 / len(members)] * len(members), seed=config.seed)
+    groups = _groups(cases)
+    if (many := len(set(groups))) < len(members):
+        what = "cases" if config.data.group_col is None else "patients"
+        raise DataError(f"--folds {len(members)}: there are only {many} {what} in training and validation together.")
+    part = partition(groups, _contents(config, cases), [1 / len(members)] * len(members), seed=config.seed)
     fold_of = np.asarray(part)
     for fold, member in enumerate(members):
         _write(folder.fold_csv(member, "train"), rows[fold_of != fold])
@@ -66,25 +69,26 @@ def _groups(cases: Sequence[Case]) -> list[str]:
 
 
 def _contents(config: Config, cases: Sequence[Case]) -> list[list[float]]:
-    """Tell which classes each case holds, 1 or 0 for each; the background of a segmentation is in all."""
+    """Tell which classes each case holds, 1 or 0 for each; of label maps also how many voxels of it."""
     count = config.out_channels
     if config.multilabel:
         return [[float(value) for value in case.target or ()] for case in cases]
     if config.task == "classification":
         return [[float(value == (case.target or (0,))[0]) for value in range(count)] for case in cases]
-    with ThreadPoolExecutor(os.cpu_count() or 1) as readers:
-        found = list(readers.map(lambda case: _present(config, case), cases))
-    if problems := [result for result in found if isinstance(result, Problem)]:
+    found = list(zip(cases, read_contents([case.label for case in cases if case.label is not None]), strict=True))
+    if problems := [
+        Problem(f"the label {Path(str(case.label)).name} {content}", str(case))
+        for case, content in found
+        if isinstance(content, DataError)
+    ]:
         raise DataError(shortened(problems, "data"))
-    return [result for result in found if not isinstance(result, Problem)]
+    return [_held(config, content) for _, content in found if isinstance(content, Content)]
 
 
-def _present(config: Config, case: Case) -> list[float] | Problem:
-    """Read the label map of a case and tell which classes are in it."""
-    assert case.label is not None
-    try:
-        label, _ = read_label(case.label, config)
-    except DataError as error:
-        return Problem(str(error), str(case))
-    held = np.bincount(label.numpy().ravel(), minlength=config.out_channels)
-    return [float(voxels > 0) for voxels in held[1:]]
+def _held(config: Config, content: Content) -> list[float]:
+    """Tell of each class but the background whether a label map holds it, and how many voxels of it."""
+    voxels = Counter[int]()
+    for value, number in content.voxels.items():
+        voxels[config.label_values.get(value, 0)] += number  # a value that is not declared is told by `fit`
+    counts = [float(voxels[value]) for value in range(1, config.out_channels)]
+    return [*(float(count > 0) for count in counts), *counts]

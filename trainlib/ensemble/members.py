@@ -14,6 +14,7 @@ from trainlib.config.schema import Config
 from trainlib.data.splits import read_split
 from trainlib.ensemble.lock import held
 from trainlib.ensemble_folder import Ensemble
+from trainlib.errors import CheckpointError
 from trainlib.files import write_text
 from trainlib.folder import RunFolder
 from trainlib.results import Run
@@ -60,9 +61,9 @@ class Member:
         What `fit` writes does not tell: the table of cases has rows from the first validation on, and the number of
         epochs is open under early stopping. So it is noted when it is done.
         """
-        needed = [self.note, self.folder.config, self.folder.last, self.folder.cases]
+        needed = [self.note, self.folder.config, self.folder.cases]
         needed += [self.held_out.cases] if self.held_out is not None else []
-        return all(path.is_file() for path in needed)
+        return all(path.is_file() for path in needed) and (self.folder.best.is_file() or self.folder.last.is_file())
 
 
 def members_of(ensemble: Ensemble) -> list[Member]:
@@ -112,13 +113,29 @@ def train_member(member: Member, record: Record | None = None) -> None:
     with held(member.folder.path.with_name(f".{member.name}.lock"), member.name):
         if member.finished:
             return
-        begun = member.folder.config.is_file()
-        if not begun and member.folder.path.exists():  # killed before the first epoch began
-            shutil.rmtree(member.folder.path)
-        fit(member.config, ckpt_path="last" if begun else None, record=record)
+        fit(member.config, ckpt_path=_checkpoint_to_continue(member), record=record)
         if member.held_out is not None:
             _score_held_out(member, member.held_out)
         write_text(member.note, json.dumps({"finished": datetime.now(UTC).isoformat(timespec="seconds")}) + "\n")
+
+
+def _checkpoint_to_continue(member: Member) -> Path | None:
+    """Find the checkpoint to go on from; what was killed before the first one is removed and begun anew.
+
+    Raises:
+        CheckpointError: There was one, and it is gone; what else the folder holds is not for us to delete.
+    """
+    folder = member.folder
+    if folder.last.is_file():
+        return folder.last
+    if standing(member).epoch > 1:
+        raise CheckpointError(
+            f"{folder.last} is missing, so that the training cannot go on. Put it back, or delete {folder.path} to "
+            "train this member anew."
+        )
+    if folder.path.exists():
+        shutil.rmtree(folder.path)
+    return None
 
 
 def _score_held_out(member: Member, folder: RunFolder) -> None:

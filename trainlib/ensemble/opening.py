@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from trainlib.checkpoints import differences
+from trainlib.checkpoints import _IRRELEVANT
+from trainlib.config.differences import differences
 from trainlib.config.schema import Config
 from trainlib.data.splits import SPLITS_OF, check_splits
 from trainlib.ensemble.folds import write_folds
@@ -117,8 +118,8 @@ def _contradictions(begun: Ensemble, config: Config, kind: Kind, count: int) -> 
     if (kind, count) != (begun.kind, len(begun.members)):
         yield Problem(f"--{kind} is {count}, {was} --{begun.kind} {len(begun.members)}. {remedy}")
     files = _hashes(config)
-    for key, before, now in differences(begun.config, config):
-        if key not in begun.files and key not in files:
+    for key, before, now in differences(begun.config.model_dump(mode="json"), config.model_dump(mode="json")):
+        if not key.startswith(_IRRELEVANT) and key not in begun.files and key not in files:
             yield Problem(f"{key} is {now}, {was} {before}. {remedy}")
     for key in sorted(begun.files.keys() | files.keys()):
         if key not in files or key not in begun.files:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,21 @@ from trainlib.ensemble_folder import Ensemble
 from trainlib.errors import CheckpointError, ConfigError, Problem
 from trainlib.folder import unique_folder
 from trainlib.signals import interruptible
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What is to be written.
+
+    Attributes:
+        method: How the members are combined.
+        probabilities: Whether the mean of their probabilities is.
+        uncertainty: Whether its entropy is.
+    """
+
+    method: str
+    probabilities: bool
+    uncertainty: bool
 
 
 def predict_ensemble(
@@ -65,52 +81,31 @@ def predict_ensemble(
         if config.task == "segmentation":
             protect_inputs(target, cases, config.data.spatial_dims)
         with scratch_folder(target) as scratch:
-            if config.task == "segmentation":
-                _predict_maps(config, checkpoints, cases, scratch, target, method, probabilities, uncertainty)
-            else:
-                _predict_classes(config, checkpoints, cases, scratch, target, method, uncertainty)
+            write = _predict_maps if config.task == "segmentation" else _predict_classes
+            write(config, checkpoints, cases, scratch, target, _Wanted(method, probabilities, uncertainty))
     return target
 
 
 def _predict_maps(
-    config: Config,
-    checkpoints: Sequence[Path],
-    cases: Sequence[Case],
-    scratch: Path,
-    target: Path,
-    method: str,
-    probabilities: bool,
-    uncertainty: bool,
+    config: Config, checkpoints: Sequence[Path], cases: Sequence[Case], scratch: Path, target: Path, wanted: _Wanted
 ) -> None:
     decision = Decision(config)
     cache = cache_for(config, scratch, kept=False)
-    links = [
-        write_files(
-            target,
-            case,
-            decision.label_map(opinions, method),
-            opinions,
-            probabilities=probabilities,
-            uncertainty=uncertainty,
-        )
-        for case, opinions in map_opinions(config, checkpoints, cases, cache, scratch)
-    ]
+    links = []
+    for case, opinions in map_opinions(config, checkpoints, cases, cache, scratch):
+        label_map = decision.label_map(opinions, wanted.method)
+        more = {"probabilities": wanted.probabilities, "uncertainty": wanted.uncertainty}
+        links.append(write_files(target, case, label_map, opinions, **more))
     write_links(target, config, cases, links)
 
 
 def _predict_classes(
-    config: Config,
-    checkpoints: Sequence[Path],
-    cases: Sequence[Case],
-    scratch: Path,
-    target: Path,
-    method: str,
-    uncertainty: bool,
+    config: Config, checkpoints: Sequence[Path], cases: Sequence[Case], scratch: Path, target: Path, wanted: _Wanted
 ) -> None:
     found = class_opinions(config, checkpoints, cases, cache_for(config, scratch, kept=False))
-    mean = combine_classes(found, "mean", multilabel=config.multilabel)
-    rows = [class_row(config, row) for row in combine_classes(found, method, multilabel=config.multilabel)]
-    if uncertainty:
+    mean, chosen = (combine_classes(found, name, multilabel=config.multilabel) for name in ("mean", wanted.method))
+    rows = [class_row(config, row) for row in chosen]
+    if wanted.uncertainty:
         rows = [row | {"uncertainty": class_uncertainty(config, p)} for row, p in zip(rows, mean, strict=True)]
     write_links(target, config, cases, rows)
 

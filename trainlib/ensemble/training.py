@@ -87,10 +87,9 @@ def _train_side_by_side(members: Sequence[Member], record: Record | None, parall
                 member = running.pop(reference)
                 outcome = _outcome(ray, reference)
                 if outcome.problem:
-                    failures.append(outcome)
-                    log.error("%s: %s", member.name, outcome.problem)
+                    failures.append(replace(outcome, problem=f"{member.name}: {outcome.problem}"))
     if failures:
-        text = "; ".join(failure.problem for failure in failures)
+        text = "\n".join(failure.problem for failure in failures)
         raise (InputError if all(failure.input_error for failure in failures) else ResourceError)(text)
 
 
