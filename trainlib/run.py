@@ -12,22 +12,26 @@ from trainlib.build.advice import advice
 from trainlib.build.check import origins
 from trainlib.build.patches import describe
 from trainlib.callbacks import Record, build_callbacks
+from trainlib.check.quick import quick_check
 from trainlib.checkpoints import compare, epochs_in, read_checkpoint
 from trainlib.config.debug import debug_config
 from trainlib.config.load import dump_config
 from trainlib.config.schema import Config
+from trainlib.continuing import checkpoint_of, read_to_continue
 from trainlib.data.complete import complete, with_computable_monitor
 from trainlib.data.geometry import Geometry
 from trainlib.data.module import CSVDataModule
 from trainlib.data.splits import SPLITS_OF, check_splits
 from trainlib.destinations import prediction_folder, protect_inputs, results_folder
+from trainlib.diskspace import is_full
 from trainlib.ending import ended_in_good_order, entered
 from trainlib.errors import ConfigError, DataError
 from trainlib.files import remove_leftovers, write_text
-from trainlib.folder import RunFolder, create, folder_of, latest
+from trainlib.folder import RunFolder
 from trainlib.logfile import logged
 from trainlib.report import write_report
 from trainlib.results import Run
+from trainlib.runs import create, folder_of, latest
 from trainlib.signals import interruptible
 from trainlib.tasks import TASKS, BaseTask
 from trainlib.trainer import explained, make_trainer, tensorboard
@@ -41,6 +45,7 @@ def fit(
     ckpt_path: str | Path | None = None,
     record: Record | None = None,
     debug: bool = False,
+    check: bool = True,
     extra: Sequence[Callback] = (),
 ) -> Run:
     """Train, then validate and test the best checkpoint.
@@ -51,6 +56,7 @@ def fit(
             and where it has none yet, the training starts from the beginning. A run is continued in its own folder.
         record: How the run was started, for the snapshot.
         debug: Whether to train two short epochs on a few cases instead, and to look for common mistakes.
+        check: Whether to read the headers of all files before anything else.
         extra: Callbacks that act after all others.
 
     Returns:
@@ -61,17 +67,17 @@ def fit(
         ResourceError: The machine ran out of something.
         Interrupted: A signal ended the training; everything up to the last finished epoch is on disk.
     """
-    config = _checked_for_training(config, debug=debug, resumed=ckpt_path is not None)
+    config = _checked_for_training(config, debug=debug, resumed=ckpt_path is not None, headers=check)
     folder, checkpoint = _start(config, ckpt_path)
     first_epoch = epochs_in(read_checkpoint(checkpoint)) if checkpoint else 0
     module, task = CSVDataModule(config, first_epoch), TASKS[config.task](config)
-    with interruptible(), explained():
+    with interruptible(), explained(config):
         task.configure_model()
         module.setup("fit")
         new, folder = folder is None, folder or create(config)
         remove_leftovers(folder.path)
         run = Run(folder, config)
-        with ended_in_good_order(folder, new), logged(folder.log):
+        with ended_in_good_order(folder, new), explained(config), logged(folder.log):
             _announce(run)
             callbacks = [*build_callbacks("fit", config, folder, record=record, debug=debug), *extra]
             with entered(callbacks):
@@ -80,7 +86,7 @@ def fit(
     return run
 
 
-def _checked_for_training(config: Config, *, debug: bool, resumed: bool) -> Config:
+def _checked_for_training(config: Config, *, debug: bool, resumed: bool, headers: bool) -> Config:
     """Complete the config, and refuse what cannot be trained."""
     if debug and resumed:
         raise ConfigError("--debug looks at the beginning of a training. Leave --ckpt_path out.")
@@ -89,7 +95,10 @@ def _checked_for_training(config: Config, *, debug: bool, resumed: bool) -> Conf
     config = with_computable_monitor(complete(config))
     if problems := check_splits(config, SPLITS_OF["fit"]):
         raise DataError(problems)
-    return debug_config(config) if debug else config
+    config = debug_config(config) if debug else config
+    if headers and (problems := quick_check(config)):
+        raise DataError(problems)
+    return config
 
 
 def _train(run: Run, task: BaseTask, module: CSVDataModule, callbacks: list[Callback], checkpoint: Path | None) -> None:
@@ -127,6 +136,8 @@ def _report(run: Run) -> None:
     try:
         write_report(run.folder.path)
     except Exception as error:
+        if is_full(error):
+            raise
         log.warning("The report could not be written: %s.", describe(error), exc_info=True)
 
 
@@ -189,7 +200,7 @@ def predict(
         raise ConfigError("data.predict_csv is missing. Name the CSV of the cases to predict.")
     task = TASKS[config.task](config, Geometry(config), keep_probabilities=probabilities)
     module = CSVDataModule(config)
-    with interruptible(), explained():
+    with interruptible(), explained(config):
         task.configure_model()
         module.setup("predict")
         target = prediction_folder(checkpoint, out, overwrite)
@@ -207,21 +218,22 @@ def _start(config: Config, ckpt_path: str | Path | None) -> tuple[RunFolder | No
         return None, None
     if str(ckpt_path) in ("last", "best"):
         folder = latest(config)
-        if folder is None or not folder.last.is_file():
+        found = checkpoint_of(folder, str(ckpt_path)) if folder else None
+        if found is None:
             log.info("There is no checkpoint of a run %s yet; training starts from the beginning.", config.run.name)
             return folder, None
-        checkpoint = folder.last if str(ckpt_path) == "last" else folder.best
+        checkpoint = found
     else:
         checkpoint = Path(ckpt_path)
         folder = folder_of(checkpoint)
-    compare(read_checkpoint(checkpoint), config, checkpoint)
+    compare(read_to_continue(checkpoint), config, checkpoint)
     return folder, checkpoint
 
 
 def _score(stage: str, config: Config, checkpoint: Path, folder: RunFolder | None = None) -> dict[str, float]:
     config = _trained_as(config, checkpoint)
     module = CSVDataModule(config)
-    with interruptible(), explained():
+    with interruptible(), explained(config):
         module.setup(stage)
         folder = folder or results_folder(stage, config, checkpoint)
         log.info("Results: %s", folder.path)

@@ -5,9 +5,28 @@
 from trainlib.cli.running import fit, predict, test, validate
 from trainlib.cli.ensemble import ensemble
 from trainlib.cli.tune import tune
-from trainlib.cli.records import report, schema
+from trainlib.cli.check import check
+from trainlib.cli.records import report, reproduce, schema
+from trainlib.cli.split import split
 from trainlib.cli.datasets import phantom
+from trainlib.cli.support import doctor
 from trainlib.cli.app import app, main
 # isort: on
 
-__all__ = ["app", "ensemble", "fit", "main", "phantom", "predict", "report", "schema", "test", "tune", "validate"]
+__all__ = [
+    "app",
+    "check",
+    "doctor",
+    "ensemble",
+    "fit",
+    "main",
+    "phantom",
+    "predict",
+    "report",
+    "reproduce",
+    "schema",
+    "split",
+    "test",
+    "tune",
+    "validate",
+]

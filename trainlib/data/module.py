@@ -99,6 +99,7 @@ class CSVDataModule(LightningDataModule):
         missing = [case for case in cases if not cache.has(case)]
         if not missing:
             return
+        cache.sweep()
         log.info("Preparing %d of %d cases.", len(missing), len(cases))
         failures: list[Problem] = []
         loader = DataLoader(
@@ -109,6 +110,8 @@ class CSVDataModule(LightningDataModule):
             generator=torch.Generator(),
         )
         for case, result in zip(missing, loader, strict=True):
+            if isinstance(result, CaseFailure) and result.disk_full:
+                raise result.error()  # so would all others
             if isinstance(result, CaseFailure):
                 failures.append(Problem(result.sentence))
             elif result is not None:
@@ -182,7 +185,8 @@ class CSVDataModule(LightningDataModule):
 
         Raises:
             DataError: A case of the batch failed.
+            DiskFullError: There is no room to keep a case of it.
         """
         if isinstance(batch, CaseFailure):
-            raise DataError(batch.sentence)
+            raise batch.error()
         return batch

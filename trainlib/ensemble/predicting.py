@@ -21,7 +21,7 @@ from trainlib.ensemble.scratch import scratch_folder
 from trainlib.ensemble.writing import class_row, class_uncertainty, write_files, write_links
 from trainlib.ensemble_folder import Ensemble
 from trainlib.errors import CheckpointError, ConfigError, Problem
-from trainlib.folder import unique_folder
+from trainlib.runs import unique_folder
 from trainlib.signals import interruptible
 
 

@@ -18,8 +18,8 @@ from trainlib.config.schema import Config
 from trainlib.data.complete import complete
 from trainlib.ensemble.lock import held
 from trainlib.errors import ConfigError, InputError, Problem, ResourceError
-from trainlib.folder import unique_folder
 from trainlib.report.search import write_search_report
+from trainlib.runs import unique_folder
 from trainlib.search_folder import Search, SearchFolder, Trial, latest_search, read_search, wanted_folder
 from trainlib.signals import interruptible
 from trainlib.standing import Standing
