@@ -55,7 +55,7 @@ def test_a_value_fits_its_annotation_or_not(value: Any, annotation: Any, expecte
         (float | torch.Tensor, "a number"),
         (torch.Tensor, "Tensor"),
         (Sequence[int] | int | None, "a list of integers or an integer or null"),
-        (bool | Literal["warn"], "true or false or warn"),
+        (bool | Literal["warn"], "warn or true or false"),
         (dict[str, int] | str, "a mapping or a string"),
         (tuple | str, "a list or a string"),
         (tuple[float | torch.Tensor, float | torch.Tensor], "a list of 2 numbers"),
@@ -87,3 +87,7 @@ def test_what_has_no_annotations_that_can_be_read_has_none() -> None:
 
     assert type_hints(function) == {}
     assert list(wrong_types(function, {"value": 1})) == []
+
+
+def test_the_order_of_a_union_does_not_matter() -> None:
+    assert in_words(int | float | None) == in_words(float | None | int) == "an integer or a number or null"

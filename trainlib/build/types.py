@@ -70,7 +70,11 @@ def _is_collection(value: Any, kind: type, arguments: tuple[Any, ...]) -> bool:
 
 def in_words(annotation: Any) -> str:
     """Write a type as what to put into a config; classes that no config can hold are left out where others remain."""
-    choices = list(dict.fromkeys(_choices(annotation)))
+    # Python may have another union of the same types at hand, so that their order says nothing.
+    scalars = list(_WORDS.values())
+    choices = sorted(
+        dict.fromkeys(_choices(annotation)), key=lambda choice: scalars.index(choice[0]) if choice[0] in scalars else -1
+    )
     writable = [words for words, can_be_written in choices if can_be_written]
     return " or ".join(writable or [words for words, _ in choices])
 

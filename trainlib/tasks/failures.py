@@ -53,7 +53,8 @@ def component(section: str, config: Config, subject: str) -> Iterator[None]:
     except TrainlibError:
         raise
     except _MISFITS as error:
-        if is_about_memory(error):
+        # A worker that was killed is told by a signal, which may arrive inside any component.
+        if is_about_memory(error) or "DataLoader worker" in str(error):
             raise
         cause: BaseException = error
         while cause.__cause__ is not None:  # MONAI wraps what a transform raises
