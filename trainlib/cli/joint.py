@@ -24,9 +24,7 @@ def refuse_joint_options(method: str | None, uncertainty: bool) -> None:
     """Refuse the options that a single model has no use for."""
     given = [name for name, value in (("--method", method), ("--uncertainty", uncertainty)) if value]
     if given:
-        refuse(
-            [Problem(f"{name}: only an ensemble has it. Name the folder of one or leave it out.") for name in given]
-        )
+        refuse([Problem(f"{name}: only an ensemble has it. Name the folder of one or leave it out.") for name in given])
 
 
 def predict_jointly(
