@@ -92,8 +92,9 @@ def two_machines() -> Iterator[Any]:
 
 @pytest.mark.slow
 def test_a_running_cluster_trains_the_members_with_the_code_of_this_one(
-    two_machines: Any, tmp_path: Path, phantom: Path
+    two_machines: Any, tmp_path: Path, phantom: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)  # workers on this machine look into the working directory first
     config = make_config(tmp_path, phantom, trainer={"max_epochs": 1})
     ensemble, _ = fit_ensemble(config, folds=2, parallel=2, address=two_machines.address)
     for name in ensemble.members:
