@@ -10,6 +10,7 @@ from lightning import Callback
 
 from trainlib.errors import InputError, Interrupted
 from trainlib.folder import RunFolder
+from trainlib.processes import is_first
 
 
 @contextmanager
@@ -18,7 +19,7 @@ def ended_in_good_order(folder: RunFolder, new: bool) -> Iterator[None]:
     try:
         yield
     except InputError:
-        if new and not folder.metrics.exists():
+        if new and is_first() and not folder.metrics.exists():
             shutil.rmtree(folder.path)
         raise
     except Interrupted as interruption:

@@ -27,6 +27,8 @@ class TrainlibError(Exception):
     """Base of all errors that are explained by their message alone."""
 
     exit_status = 1
+    elsewhere = False
+    """Whether it is the error of another process of the run, which tells it itself."""
 
 
 class InputError(TrainlibError):
@@ -63,6 +65,10 @@ class ResourceError(TrainlibError):
     """The machine ran out of something; the message names the settings that help."""
 
 
+class ProcessError(TrainlibError):
+    """One of several processes that do a run together has ended, or none of the others is reached."""
+
+
 class Interrupted(BaseException):
     """The run was asked to stop by a signal.
 
@@ -75,6 +81,8 @@ class Interrupted(BaseException):
         exit_status: What a shell reports for a process that the signal ended.
         checkpoint: From where the training can be continued, if it got that far.
     """
+
+    elsewhere = False
 
     def __init__(self, signal_number: int) -> None:
         self.exit_status = 128 + signal_number

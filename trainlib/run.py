@@ -25,9 +25,11 @@ from trainlib.errors import ConfigError, DataError
 from trainlib.files import remove_leftovers, write_text
 from trainlib.folder import RunFolder, create, folder_of, latest
 from trainlib.logfile import logged
+from trainlib.processes import CHECKPOINT, agreed, decided, is_first, note
 from trainlib.report import write_report
 from trainlib.results import Run
 from trainlib.signals import interruptible
+from trainlib.start import in_one_process, started
 from trainlib.tasks import TASKS, BaseTask
 from trainlib.trainer import explained, make_trainer, tensorboard
 
@@ -54,23 +56,35 @@ def fit(
         ResourceError: The machine ran out of something.
         Interrupted: A signal ended the training; everything up to the last finished epoch is on disk.
     """
+    config = in_one_process(config) if debug else config
+    return started(_fit, config, ckpt_path=ckpt_path, record=record, debug=debug)
+
+
+def _fit(config: Config, *, ckpt_path: str | Path | None, record: Record | None, debug: bool) -> Run:
+    """Do the part of one process in a training."""
     config = _checked_for_training(config, debug=debug, resumed=ckpt_path is not None)
-    folder, checkpoint = _start(config, ckpt_path)
+    folder, checkpoint = decided(lambda: _start(config, ckpt_path))
     first_epoch = epochs_in(read_checkpoint(checkpoint)) if checkpoint else 0
     module, task = CSVDataModule(config, first_epoch), TASKS[config.task](config)
     with interruptible(), explained():
         task.configure_model()
         module.setup("fit")
-        new, folder = folder is None, folder or create(config)
-        remove_leftovers(folder.path)
+        new, folder = folder is None, decided(lambda: _ready(folder or create(config)))
+        note(CHECKPOINT, str(folder.last))
         run = Run(folder, config)
         with ended_in_good_order(folder, new), logged(folder.log):
             _announce(run)
             callbacks = build_callbacks("fit", config, folder, record=record, debug=debug)
-            with entered(callbacks):
+            with entered(callbacks), agreed(), explained():
                 _train(run, task, module, callbacks, checkpoint)
             _report(run)
     return run
+
+
+def _ready(folder: RunFolder) -> RunFolder:
+    """Clear what a killed process may have left in a run folder."""
+    remove_leftovers(folder.path)
+    return folder
 
 
 def _checked_for_training(config: Config, *, debug: bool, resumed: bool) -> Config:
@@ -115,7 +129,7 @@ def _announce(run: Run) -> None:
 
 def _report(run: Run) -> None:
     """Write the report, where the config asks for it; the results are on disk even if it cannot be written."""
-    if run.config.report is None:
+    if run.config.report is None or not is_first():
         return
     try:
         write_report(run.folder.path)
@@ -134,7 +148,7 @@ def validate(config: Config, ckpt_path: str | Path) -> dict[str, float]:
     Returns:
         The metrics.
     """
-    return _score("validate", config, Path(ckpt_path))
+    return started(_score, config, stage="validate", checkpoint=Path(ckpt_path))
 
 
 def test(config: Config, ckpt_path: str | Path) -> dict[str, float]:
@@ -149,7 +163,7 @@ def test(config: Config, ckpt_path: str | Path) -> dict[str, float]:
     """
     if config.data.test_csv is None:
         raise ConfigError("data.test_csv is missing. Name the CSV of the test cases.")
-    return _score("test", config, Path(ckpt_path))
+    return started(_score, config, stage="test", checkpoint=Path(ckpt_path))
 
 
 def predict(
@@ -175,7 +189,14 @@ def predict(
     Raises:
         InputError: Something in the config, the CSV, a file or the checkpoint is wrong.
     """
-    checkpoint = Path(ckpt_path)
+    target = None if out is None else Path(out)
+    return started(
+        _predict, config, checkpoint=Path(ckpt_path), out=target, probabilities=probabilities, overwrite=overwrite
+    )
+
+
+def _predict(config: Config, *, checkpoint: Path, out: Path | None, probabilities: bool, overwrite: bool) -> Path:
+    """Do the part of one process in a prediction."""
     config = _trained_as(config, checkpoint)
     if not (config.data.predict_csv or config.data.test_csv):
         raise ConfigError("data.predict_csv is missing. Name the CSV of the cases to predict.")
@@ -184,7 +205,7 @@ def predict(
     with interruptible(), explained():
         task.configure_model()
         module.setup("predict")
-        target = prediction_folder(checkpoint, out, overwrite)
+        target = decided(lambda: prediction_folder(checkpoint, out, overwrite))
         if config.task == "segmentation":  # a classification writes a table alone
             protect_inputs(target, module.cases["predict"], config.data.spatial_dims)
         folder = folder_of(checkpoint) or RunFolder(target)
@@ -210,15 +231,16 @@ def _start(config: Config, ckpt_path: str | Path | None) -> tuple[RunFolder | No
     return folder, checkpoint
 
 
-def _score(stage: str, config: Config, checkpoint: Path) -> dict[str, float]:
+def _score(config: Config, *, stage: str, checkpoint: Path) -> dict[str, float]:
+    """Do the part of one process in a validation or a test."""
     config = _trained_as(config, checkpoint)
     module = CSVDataModule(config)
     with interruptible(), explained():
         module.setup(stage)
-        folder = results_folder(stage, config, checkpoint)
+        folder = decided(lambda: results_folder(stage, config, checkpoint))
         log.info("Results: %s", folder.path)
         run = Run(folder, config)
-        if not folder.config.is_file():
+        if is_first() and not folder.config.is_file():
             write_text(folder.config, dump_config(config))
         metrics = _evaluate(stage, run, checkpoint, module)
         _report(run)

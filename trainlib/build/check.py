@@ -26,7 +26,7 @@ _OWN = {
     "logger": "Leave it out: TensorBoard and metrics.csv are always written.",
     "default_root_dir": "Use run.root and run.name.",
     "enable_checkpointing": "Use the section checkpoint.",
-    "use_distributed_sampler": "Leave it out: a run is one process.",
+    "use_distributed_sampler": "Leave it out: each case goes to exactly one process anyway.",
     "barebones": "Leave it out: a run without checkpoints and logs cannot be resumed or reported.",
 }
 

@@ -60,6 +60,10 @@ def silence_libraries() -> None:
 class _LineHandler(logging.Handler):
     """Prints lines above a progress bar, where there is one."""
 
+    def __reduce__(self) -> tuple[type[_LineHandler], tuple[()]]:
+        """Let the processes of a run have one each."""
+        return _LineHandler, ()
+
     def emit(self, record: logging.LogRecord) -> None:
         """Print the message as a line; a terminal that is gone must not end a training."""
         from tqdm import tqdm

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
@@ -21,6 +22,7 @@ from trainlib.build.components import (
 from trainlib.build.patches import describe
 from trainlib.build.resolve import ComponentError
 from trainlib.config.schema import Config
+from trainlib.processes import interleaved, rank, size
 from trainlib.seeding import derive_seed, seed_all
 from trainlib.tasks.continuation import drop_other_kinds, keep_loss, keep_settings, kind_of
 
@@ -60,6 +62,7 @@ class BaseTask(LightningModule):
         self.geometry = geometry
         self.keep_probabilities = keep_probabilities
         self._loaded: dict[str, Any] | None = None
+        self._valid_losses: list[tuple[float, int]] = []
 
     def configure_model(self) -> None:
         """Build network, loss and inferer, once; the initial weights follow from the seed alone."""
@@ -137,26 +140,41 @@ class BaseTask(LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """Return the loss and the scores of whole cases."""
-        return self._shared_step(batch, "valid")
+        return self._evaluate(batch, "valid")
 
     def test_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """Return the scores and the predictions of whole cases."""
-        return self._shared_step(batch, "test")
+        return self._evaluate(batch, "test")
 
     def predict_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """Return the predictions of whole cases."""
-        return self._shared_step(batch, "predict")
+        return self._evaluate(batch, "predict")
+
+    def _evaluate(self, batch: Batch, stage: str) -> dict[str, Any]:
+        """Do nothing for a batch of no case, with which a process waits for the others."""
+        return self._shared_step(batch, stage) if batch["case"] else {"rows": [], "label_maps": [], "predictions": []}
 
     def _shared_step(self, batch: Batch, stage: str) -> dict[str, Any]:
         raise NotImplementedError
 
     def log_loss(self, stage: str, loss: torch.Tensor, cases: int) -> None:
         """Log the loss of a batch as part of the mean over an epoch; callbacks write it to tables and TensorBoard."""
-        self.log(f"{stage}/loss", loss, on_step=False, on_epoch=True, batch_size=cases, logger=False)
+        if stage == "valid":  # not all processes have equally many cases
+            self._valid_losses.append((float(loss), cases))
+            return
+        self.log(f"{stage}/loss", loss, on_step=False, on_epoch=True, batch_size=cases, logger=False, sync_dist=True)
+
+    def log_valid_loss(self) -> None:
+        """Log the mean loss of the validation cases."""
+        losses, self._valid_losses = interleaved(self._valid_losses), []
+        cases = sum(count for _, count in losses)
+        mean = math.fsum(loss * count for loss, count in losses) / cases if cases else math.nan
+        self.log("valid/loss", mean, logger=False)
 
     def on_train_epoch_start(self) -> None:
         """Seed dropout and its kin, so that an epoch does not depend on how many ran before it."""
-        seed_all(derive_seed(self.config.seed, self.current_epoch))
+        own = [rank()] if rank() else []  # so that each process drops something else
+        seed_all(derive_seed(self.config.seed, self.current_epoch, *own))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what tells on loading whether something has changed: config, kind of optimizer, planned length."""
@@ -165,6 +183,7 @@ class BaseTask(LightningModule):
             "config": self.config.model_dump(mode="json"),
             "optimizer": kind_of(self.trainer.optimizers[0]),
             "horizon": [self.horizon.epochs, self.horizon.steps],
+            "processes": size(),
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:

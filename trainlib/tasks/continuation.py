@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from trainlib.build.components import build_optimizer, build_scheduler
+from trainlib.processes import size
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
@@ -55,6 +57,9 @@ def keep_settings(task: BaseTask, loaded: Mapping[str, Any]) -> None:
         task: The task, its checkpoint restored.
         loaded: The entry ``trainlib`` of the checkpoint.
     """
+    before, now = loaded.get("processes", 1), size()
+    if before != now:
+        log.info("Processes: now %d, in the checkpoint %d. Each takes data.batch_size cases in a step.", now, before)
     if _settings(loaded["config"]) == _settings(task.config.model_dump(mode="json")) and (
         loaded["optimizer"] == kind_of(task.trainer.optimizers[0])
         and loaded["horizon"] == [task.horizon.epochs, task.horizon.steps]
@@ -63,7 +68,7 @@ def keep_settings(task: BaseTask, loaded: Mapping[str, Any]) -> None:
     optimizer = build_optimizer(task.config, task.network.parameters())
     schedule = build_scheduler(task.config, optimizer, task.horizon)
     if schedule is not None:
-        steps = task.global_step if schedule["interval"] == "step" else task.current_epoch
+        steps = _steps(task, loaded) if schedule["interval"] == "step" else task.current_epoch
         _advance(schedule["scheduler"], steps)
     restored = task.trainer.optimizers[0]
     for group, fresh in zip(restored.param_groups, optimizer.param_groups, strict=True):
@@ -71,6 +76,18 @@ def keep_settings(task: BaseTask, loaded: Mapping[str, Any]) -> None:
     if schedule is not None:
         task.trainer.lr_scheduler_configs[0].scheduler.load_state_dict(schedule["scheduler"].state_dict())
     log.info("Learning rate and schedule are those of the config, from step %d on.", task.global_step)
+
+
+def _steps(task: BaseTask, loaded: Mapping[str, Any]) -> int:
+    """Count the steps until now, as if all had taken as many cases as they do from now on."""
+    configs = loaded["config"], task.config.model_dump(mode="json")
+    batches, accumulated = (
+        [config[section].get(name) or 1 for config in configs]
+        for section, name in (("data", "batch_size"), ("trainer", "accumulate_grad_batches"))
+    )
+    if batches[0] == batches[1] and accumulated[0] == accumulated[1] and loaded.get("processes", 1) == size():
+        return task.global_step
+    return task.current_epoch * math.ceil(task.trainer.num_training_batches / accumulated[1])
 
 
 def _settings(config: Mapping[str, Any]) -> list[Any]:
