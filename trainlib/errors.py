@@ -27,8 +27,8 @@ class TrainlibError(Exception):
     """Base of all errors that are explained by their message alone."""
 
     exit_status = 1
-    elsewhere = False
-    """Whether it is the error of another process of the run, which tells it itself."""
+    told_by: int | None = None
+    """Of several processes that do a run together, the number of the one that tells the error."""
 
 
 class InputError(TrainlibError):
@@ -82,7 +82,7 @@ class Interrupted(BaseException):
         checkpoint: From where the training can be continued, if it got that far.
     """
 
-    elsewhere = False
+    told_by: int | None = None
 
     def __init__(self, signal_number: int) -> None:
         self.exit_status = 128 + signal_number

@@ -102,10 +102,13 @@ def check_trainer(config: Config) -> list[tuple[Key, str]]:
 def _refused_values(config: Config) -> list[tuple[Key, str]]:
     """Make a Trainer of no use, to learn which values it refuses."""
     from lightning import Trainer
+    from lightning.fabric.plugins.environments import LightningEnvironment
 
     logging.disable(logging.INFO)  # what it says of the machine is said again when it counts
     try:
-        Trainer(**config.trainer, logger=False, enable_checkpointing=False)
+        # Who has started the processes is not asked here.
+        plugins = {} if config.trainer.get("plugins") else {"plugins": [LightningEnvironment()]}
+        Trainer(**config.trainer | plugins, logger=False, enable_checkpointing=False)
     except Exception as error:  # Lightning raises errors of many kinds
         return [(("trainer",), f"trainer: lightning.Trainer refuses these arguments: {describe(error)}.")]
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -30,4 +31,7 @@ def main() -> NoReturn:
     if sys.argv[1:] == ["--version"]:
         print(f"trainlib {trainlib.__version__}")
         sys.exit(0)
-    sys.exit(app())
+    try:
+        sys.exit(app())
+    finally:
+        gc.freeze()  # else Python looks for seconds at what torch and MONAI have made, before it ends

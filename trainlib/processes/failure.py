@@ -57,14 +57,10 @@ class Failure:
         """Write the failure as text."""
         return json.dumps(asdict(self))
 
-    def error(self, *, elsewhere: bool = False) -> TrainlibError | Interrupted:
-        """Make the error again; one that is no mistake in the input tells which process it was.
-
-        Args:
-            elsewhere: Whether the process that failed tells it to the user itself.
-        """
+    def error(self) -> TrainlibError | Interrupted:
+        """Make the error again, to be told by the process that failed; it is named, unless the input was wrong."""
         error = self._error()
-        error.elsewhere = elsewhere
+        error.told_by = self.rank
         return error
 
     def _error(self) -> TrainlibError | Interrupted:
@@ -105,14 +101,16 @@ class Failures:
         try:
             if is_lost_connection(error):
                 error = self._reason(error)
-            first = self.announce(Failure.of(error, self.rank))
+            first = self.known or self.announce(Failure.of(error, self.rank))
         except RuntimeError:
-            if self.known is None:
-                gone = ProcessError("The first process has ended; it says why.")
-                gone.elsewhere = True
-                return gone
-            first = self.known
-        return error if first.rank == self.rank else first.error(elsewhere=True)
+            gone = ProcessError("The first process has ended; it says why.")
+            gone.told_by = 0
+            return gone
+        if first.rank != self.rank:
+            return first.error()
+        if isinstance(error, TrainlibError | Interrupted):
+            error.told_by = self.rank
+        return error
 
     def _reason(self, error: BaseException) -> BaseException:
         """Wait for whoever broke off the connection to say why; else that it is lost is all that is known."""

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from trainlib.processes.failure import Failure, Failures
 from trainlib.processes.place import Place
-from trainlib.processes.store import START_LIMIT, connect, leave, wait_for_all
+from trainlib.processes.store import START, START_LIMIT, connect, leave, wait_for_all
 from trainlib.processes.watch import watched
 
 T = TypeVar("T")
@@ -104,7 +104,7 @@ def decided(choose: Callable[[], T]) -> T:
     if error is not None:
         raise error
     if failure is not None:
-        raise failure.error(elsewhere=True)
+        raise failure.error()
     return chosen
 
 
@@ -140,7 +140,7 @@ def agreed() -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        if not _joined or getattr(error, "elsewhere", False):
+        if not _joined or getattr(error, "told_by", None) is not None:
             raise
         common = _joined[0].failures.agree(error)
         if common is error:
@@ -168,7 +168,7 @@ def joined(place: Place, *, cuda: bool) -> Iterator[None]:
         with watched(place, failures), agreed(), warnings.catch_warnings():
             # What the processes have gathered is the same in all of them.
             warnings.filterwarnings("ignore", message="It is recommended to use `self.log.*sync_dist=True")
-            wait_for_all(store, failures, "start", place.size, START_LIMIT)
+            wait_for_all(store, failures, START, place.size, START_LIMIT)
             torch.distributed.init_process_group(
                 # What the processes tell each other needs no GPU.
                 "cpu:gloo,cuda:nccl" if cuda else "gloo",

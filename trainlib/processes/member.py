@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -19,15 +20,18 @@ def main() -> None:
     console, call = connection.recv()
     console.take_over()
     threading.Thread(target=_end_with, args=(connection,), name="supervisor", daemon=True).start()
+    status = 0
     try:
         result = call()
+        if os.environ["LOCAL_RANK"] == "0":
+            connection.send(result)
     except (TrainlibError, Interrupted) as error:
-        sys.exit(error.exit_status)  # the supervisor tells the error
+        status = error.exit_status  # the supervisor tells the error
     except BaseException:
         traceback.print_exc()
-        sys.exit(1)
-    if os.environ["LOCAL_RANK"] == "0":
-        connection.send(result)
+        status = 1
+    gc.freeze()  # else Python looks for seconds at what torch and MONAI have made, before it ends
+    sys.exit(status)
 
 
 def _end_with(connection: Connection[Any, Any]) -> None:

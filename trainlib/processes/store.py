@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from datetime import timedelta
 from typing import Any
@@ -12,6 +13,8 @@ from trainlib.processes.place import Place
 
 START_LIMIT = 600.0
 """Seconds in which all processes must have started."""
+START = "start"
+"""Name of the meeting at the start."""
 _LEAVING = 10.0
 
 
@@ -28,22 +31,33 @@ def connect(place: Place, *, hold: bool = True, patience: float = START_LIMIT) -
     """
     from torch.distributed import PrefixStore, TCPStore  # type: ignore[attr-defined]
 
+    master = hold and holds(place)
     try:
-        store = TCPStore(
-            place.address,
-            place.port,
-            is_master=hold and holds(place),
-            wait_for_workers=False,
-            timeout=timedelta(seconds=patience),
-        )
-    except RuntimeError as error:
+        if not master:
+            _wait_for_answer(place.address, place.port, patience)
+        limit = timedelta(seconds=patience)
+        store = TCPStore(place.address, place.port, is_master=master, wait_for_workers=False, timeout=limit)
+    except (RuntimeError, OSError) as error:
         reason = str(error).strip().splitlines()[0]
+        what = "cannot listen" if master else "does not reach the first one"
         raise ProcessError(
-            f"Process {place.rank} does not reach the first one at {place.address}:{place.port} (MASTER_ADDR, "
-            f"MASTER_PORT): {reason}"
+            f"Process {place.rank} {what} at {place.address}:{place.port} (MASTER_ADDR, MASTER_PORT): {reason}."
         ) from error
     # Of processes that torchrun has started again, those of the first attempt must not be heard.
     return PrefixStore(f"trainlib/{place.attempt}", store)
+
+
+def _wait_for_answer(address: str, port: int, patience: float) -> None:
+    """Wait until somebody listens at an address; torch itself would print all its tries, and heed no signal."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            with socket.create_connection((address, port), timeout=max(1.0, deadline - time.monotonic())):
+                return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
 
 
 def holds(place: Place) -> bool:
@@ -69,7 +83,7 @@ def wait_for_all(store: Any, failures: Failures, name: str, size: int, limit: fl
     count = store.add(name, 1)
     while count < size:
         if (failure := failures.first()) is not None:
-            raise failure.error(elsewhere=True)
+            raise failure.error()
         waited = time.monotonic() - began
         if limit is not None and waited > limit:
             raise ProcessError(f"Only {count} of {size} processes have started within {limit / 60:.0f} minutes.")

@@ -19,9 +19,10 @@ from trainlib.processes.console import Console
 from trainlib.processes.failure import Failure, Failures
 from trainlib.processes.group import CHECKPOINT
 from trainlib.processes.place import Place
+from trainlib.processes.store import connect
 
 _PAUSE = 0.1
-_GRACE = 8.0
+_GRACE = 6.0
 """Seconds in which a process may end by itself before it is killed."""
 _NOBODY = -1
 
@@ -91,8 +92,11 @@ class Supervisor:
                     f"trainer.num_nodes is {self.nodes}: start the command with srun or torchrun, or on each machine "
                     f"with the variables MASTER_ADDR, MASTER_PORT and NODE_RANK (missing or no number: {error})."
                 ) from None
+        if node:
+            place = Place(node * self.local_size, self.nodes * self.local_size, 0, self.local_size, node, address, port)
+            return connect(place), address, port, node
         try:
-            store = TCPStore(address, port, is_master=node == 0, wait_for_workers=False)
+            store = TCPStore(address, port, is_master=True, wait_for_workers=False)
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[0]
             raise ProcessError(f"The processes cannot meet at {address}:{port}: {reason}") from error
