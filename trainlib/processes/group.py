@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
 
+from trainlib.errors import Interrupted
 from trainlib.processes.failure import Failure, Failures
 from trainlib.processes.place import Place
 from trainlib.processes.store import START, START_LIMIT, connect, leave, wait_for_all
@@ -142,7 +143,11 @@ def agreed() -> Iterator[None]:
     except BaseException as error:
         if not _joined or getattr(error, "told_by", None) is not None:
             raise
-        common = _joined[0].failures.agree(error)
+        known = _joined[0].failures
+        try:
+            common = known.agree(error)
+        except Interrupted as interruption:  # while it waited for the reason
+            common = known.agree(interruption)
         if common is error:
             raise
         raise common from None
