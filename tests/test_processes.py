@@ -24,7 +24,7 @@ import torch
 import yaml
 
 import trainlib
-from tests.conftest import TINY
+from tests.conftest import ROOT, TINY
 from tests.test_resume import points, start, wait_for_epochs, weights
 from tests.test_run import without_times
 from trainlib import fit, load_config, load_run, predict, validate
@@ -506,3 +506,23 @@ def test_a_classification_has_the_scores_of_one_process(
     table = pd.read_csv(predict(run.config, run.checkpoint, out=tmp_path / "out") / "predictions.csv")
     assert len(table) == 7
     assert "leave one over" in run.folder.log.read_text()
+
+
+@pytest.mark.slow
+def test_a_network_that_is_spread_over_the_processes_trains_like_one_that_is_not(
+    write_config: WriteConfig, cli: Cli, tmp_path: Path
+) -> None:
+    script = str(ROOT / "tests" / "processes" / "fsdp_on_cpu.py")
+    path = write_config(data={"batch_size": 1}, patch={"model": script}, scheduler=None, trainer={"devices": 2})
+    plain = fit(load_config(path, ["run.name=ddp", "trainer.max_epochs=3"]))
+    # By the command line, for the script changes torch and Lightning in the process that checks the config too.
+    sharded = ["fit", "-c", path, "run.name=fsdp", "trainer.strategy=fsdp"]
+    assert cli(*sharded, "trainer.max_epochs=2").returncode == 0
+    assert cli(*sharded, "trainer.max_epochs=3", "--ckpt_path", "last").returncode == 0
+    run = load_run(tmp_path / "runs" / "fsdp")
+    for name in ("train/loss", "valid/loss", "valid/dice"):
+        assert run.metrics[name].tolist() == pytest.approx(plain.metrics[name].tolist(), abs=1e-5)
+    theirs = weights(plain)
+    assert all(torch.allclose(value, theirs[name], atol=1e-5) for name, value in weights(run).items())
+    alone = trainlib.test(load_config(path, ["trainer.devices=1"]), run.checkpoint)
+    assert alone["test/dice"] == pytest.approx(run.scores("test")["dice"], abs=1e-6)

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 _SHAPING = ("task", "model", "patch.model", "data.classes", "data.spatial_dims")
 # What changes no figure of a run.
 _IRRELEVANT = (
-    *("run.", "data.cache", "data.num_workers"),
+    *("run.", "data.cache", "data.num_workers", "trainer.devices", "trainer.num_nodes"),
     *("lr_monitor", "progress", "report", "emissions", "pushover"),
 )
 

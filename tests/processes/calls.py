@@ -32,6 +32,11 @@ def together(call: Any) -> Any:
         return call()
 
 
+def twice(call: Any) -> list[Any]:
+    """Join the other processes two times, and call something each time."""
+    return [together(call), together(call)]
+
+
 def talk() -> dict[str, Any]:
     """Use everything that processes tell each other."""
     told = {

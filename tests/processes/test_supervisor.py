@@ -133,6 +133,10 @@ def test_messages_are_told_by_the_first_process_and_warnings_by_each(
     assert sorted(lines) == ["process 1: told by each", "told by each", "told once"]
 
 
+def test_processes_that_were_started_once_can_do_one_run_after_the_other() -> None:
+    assert Supervisor(partial(calls.twice, calls.talk), 2).run() == [run(calls.talk)] * 2
+
+
 def test_several_machines_must_know_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MASTER_ADDR", raising=False)
     with pytest.raises(ConfigError, match=r"trainer\.num_nodes is 2: .* MASTER_ADDR, MASTER_PORT and NODE_RANK"):

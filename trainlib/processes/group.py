@@ -36,6 +36,7 @@ class _Group:
 
 
 _joined: list[_Group] = []  # none or one
+_runs = itertools.count()
 
 
 def rank() -> int:
@@ -166,11 +167,12 @@ def joined(place: Place, *, cuda: bool) -> Iterator[None]:
     """
     import torch.distributed
 
-    store = connect(place)
+    run = next(_runs)
+    store = connect(place, run)
     failures = Failures(store, place.rank)
     _joined.append(_Group(place, store, failures, itertools.count()))
     try:
-        with watched(place, failures), agreed(), warnings.catch_warnings():
+        with watched(place, run, failures), agreed(), warnings.catch_warnings():
             # What the processes have gathered is the same in all of them.
             warnings.filterwarnings("ignore", message="It is recommended to use `self.log.*sync_dist=True")
             wait_for_all(store, failures, START, place.size, START_LIMIT)

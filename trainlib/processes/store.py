@@ -16,13 +16,21 @@ START_LIMIT = 600.0
 START = "start"
 """Name of the meeting at the start."""
 _LEAVING = 10.0
+_held: dict[tuple[str, int], Any] = {}
+"""Stores that this process holds, to its end: another run of the same processes meets in them again."""
 
 
-def connect(place: Place, *, hold: bool = True, patience: float = START_LIMIT) -> Any:
+def name_of(attempt: int, run: int) -> str:
+    """Name the part of a store that one run has to itself."""
+    return f"trainlib/{attempt}/{run}"
+
+
+def connect(place: Place, run: int = 0, *, hold: bool = True, patience: float = START_LIMIT) -> Any:
     """Connect to the store, which the first process holds unless somebody else does.
 
     Args:
         place: The place of this process.
+        run: How many runs these processes have done before.
         hold: Whether to hold the store where that is the part of this process.
         patience: Seconds to wait for whoever holds it.
 
@@ -31,20 +39,22 @@ def connect(place: Place, *, hold: bool = True, patience: float = START_LIMIT) -
     """
     from torch.distributed import PrefixStore, TCPStore  # type: ignore[attr-defined]
 
-    master = hold and holds(place)
+    master, where = hold and holds(place), (place.address, place.port)
     try:
         if not master:
-            _wait_for_answer(place.address, place.port, patience)
+            _wait_for_answer(*where, patience)
         limit = timedelta(seconds=patience)
-        store = TCPStore(place.address, place.port, is_master=master, wait_for_workers=False, timeout=limit)
+        store = _held.get(where) if master else None
+        store = store or TCPStore(*where, is_master=master, wait_for_workers=False, timeout=limit)
     except (RuntimeError, OSError) as error:
         reason = str(error).strip().splitlines()[0]
         what = "cannot listen" if master else "does not reach the first one"
         raise ProcessError(
             f"Process {place.rank} {what} at {place.address}:{place.port} (MASTER_ADDR, MASTER_PORT): {reason}."
         ) from error
-    # Of processes that torchrun has started again, those of the first attempt must not be heard.
-    return PrefixStore(f"trainlib/{place.attempt}", store)
+    if master:
+        _held[where] = store
+    return PrefixStore(name_of(place.attempt, run), store)
 
 
 def _wait_for_answer(address: str, port: int, patience: float) -> None:

@@ -19,7 +19,7 @@ from trainlib.processes.console import Console
 from trainlib.processes.failure import Failure, Failures
 from trainlib.processes.group import CHECKPOINT
 from trainlib.processes.place import Place
-from trainlib.processes.store import connect
+from trainlib.processes.store import connect, name_of
 
 _PAUSE = 0.1
 _GRACE = 6.0
@@ -71,7 +71,7 @@ class Supervisor:
             self._wait(failures)
         except Interrupted as interruption:
             failures.announce(Failure.of(interruption, _NOBODY))
-            self._end(interruption.exit_status - 128)
+            self._end()
             interruption.checkpoint = _checkpoint(store)
             raise
         finally:
@@ -100,7 +100,7 @@ class Supervisor:
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[0]
             raise ProcessError(f"The processes cannot meet at {address}:{port}: {reason}") from error
-        return PrefixStore("trainlib/0", store), address, store.port, node
+        return PrefixStore(name_of(0, 0), store), address, store.port, node
 
     def _start(self, place: Place) -> None:
         ours, theirs = Pipe()
@@ -122,7 +122,7 @@ class Supervisor:
             self._listen()
             failure = self._failure(failures)
             if failure is not None:
-                self._end(signal.SIGTERM, but=failure.rank)
+                self._end(but=failure.rank)
                 raise failure.error()
         failure = self._failure(failures)
         if failure is not None:
@@ -152,16 +152,11 @@ class Supervisor:
                 return failures.first() or failures.announce(Failure.of(_death(member.rank, status), _NOBODY))
         return None
 
-    def _end(self, number: int, but: int = _NOBODY) -> None:
-        """Ask the processes to end, and wait for them as long as they may take.
-
-        Args:
-            number: The signal to send.
-            but: Number of the process that is ending already.
-        """
+    def _end(self, but: int = _NOBODY) -> None:
+        """Ask the processes to end, but for one that does already, and wait as long as they may take for it."""
         for member in self._members:
             if member.rank != but and member.process.poll() is None:
-                member.process.send_signal(number)
+                member.process.terminate()  # the failure that was told says which signal it was
         deadline = time.monotonic() + _GRACE
         for member in self._members:
             with contextlib.suppress(subprocess.TimeoutExpired):

@@ -22,13 +22,14 @@ _LINGER = 3 * _PAUSE
 
 
 @contextmanager
-def watched(place: Place, failures: Failures) -> Iterator[None]:
+def watched(place: Place, run: int, failures: Failures) -> Iterator[None]:
     """Look for the failure of another process from a thread, for the block.
 
     The main thread may be waiting for a process that is gone, in a call that no signal ends.
 
     Args:
         place: The place of this process.
+        run: How many runs these processes have done before.
         failures: Where failures are told; one that is found is noted there, for the store may be gone soon.
     """
     if place.hosted:
@@ -36,7 +37,7 @@ def watched(place: Place, failures: Failures) -> Iterator[None]:
         return
     over = threading.Event()
     # A connection of its own, for the main thread may be waiting in the other.
-    theirs = Failures(connect(place, hold=False), place.rank)
+    theirs = Failures(connect(place, run, hold=False), place.rank)
     threading.Thread(target=_watch, args=(theirs, failures, over), name="watch", daemon=True).start()
     try:
         yield

@@ -25,6 +25,7 @@ from trainlib.config.schema import Config
 from trainlib.processes import interleaved, rank, size
 from trainlib.seeding import derive_seed, seed_all
 from trainlib.tasks.continuation import drop_other_kinds, keep_loss, keep_settings, kind_of
+from trainlib.tasks.sharded import whole_network
 
 Batch = Mapping[str, Any]
 
@@ -96,7 +97,8 @@ class BaseTask(LightningModule):
         window = torch.zeros(1, config.in_channels, *config.roi_size, device=self.device)
         training = self.network.training
         self.network.eval()
-        with torch.no_grad(), torch.random.fork_rng(), self.trainer.precision_plugin.forward_context():
+        context = self.trainer.precision_plugin.forward_context()
+        with whole_network(self.trainer.strategy.model), torch.no_grad(), torch.random.fork_rng(), context:
             logits = self._try("model", lambda: self(window))
             if (shape := tuple(getattr(logits, "shape", ()))) != self.output_shape:
                 text = (

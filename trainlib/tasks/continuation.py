@@ -109,7 +109,12 @@ def _advance(scheduler: Any, steps: int) -> None:
 
 
 def keep_loss(task: BaseTask, checkpoint: dict[str, Any]) -> None:
-    """Put the buffers of the task's loss, such as class weights, in place of those in a checkpoint."""
+    """Put the buffers of the task's loss, such as class weights, in place of those in a checkpoint.
+
+    The strategy `fsdp` has loaded the weights already, and takes them out of the checkpoint.
+    """
+    if "state_dict" not in checkpoint:
+        return
     weights = {name: value for name, value in checkpoint["state_dict"].items() if not name.startswith("loss.")}
     own = task.loss.state_dict() if isinstance(task.loss, torch.nn.Module) else {}
     checkpoint["state_dict"] = weights | {f"loss.{name}": value for name, value in own.items()}
