@@ -119,7 +119,7 @@ class Failures:
             time.sleep(0.05)
         if first is not None:
             return error
-        line = str(error).strip().splitlines()[0]
+        line = str(error).strip().splitlines()[0].partition(". ")[0]
         return ProcessError(f"Process {self.rank} has lost the connection to another one, which has ended. ({line})")
 
 

@@ -24,6 +24,8 @@ from trainlib.processes.store import connect, name_of
 _PAUSE = 0.1
 _GRACE = 6.0
 """Seconds in which a process may end by itself before it is killed."""
+_ALONE = 30.0
+"""Seconds that processes go on without the machine that holds the store."""
 _NOBODY = -1
 
 
@@ -53,6 +55,7 @@ class Supervisor:
         self.nodes = nodes
         self._members: list[_Member] = []
         self._result: Any = None
+        self._alone_since = 0.0
 
     def run(self) -> Any:
         """Start the processes, and wait until all have ended.
@@ -143,13 +146,18 @@ class Supervisor:
 
     def _failure(self, failures: Failures) -> Failure | None:
         """Return what failed first, in a process here or on another machine."""
-        with contextlib.suppress(RuntimeError):  # the machine that holds the store may be through already
-            if (told := failures.first()) is not None:
-                return told
-        for member in self._members:
-            if status := member.process.poll():
-                # It may have told why just before it ended.
-                return failures.first() or failures.announce(Failure.of(_death(member.rank, status), _NOBODY))
+        ended = next(((member.rank, status) for member in self._members if (status := member.process.poll())), None)
+        try:
+            told = failures.first()  # read after the status: a process tells why, and then ends
+            if told is None and ended is not None:
+                told = failures.announce(Failure.of(_death(*ended), _NOBODY))
+            return told
+        except RuntimeError:  # the first machine, which holds the store, may just have come to its end a little earlier
+            self._alone_since = self._alone_since or time.monotonic()
+        if ended is not None:
+            return Failure.of(_death(*ended), _NOBODY)
+        if time.monotonic() - self._alone_since > _ALONE:
+            return Failure.of(ProcessError("The first machine is not reached any more; see what it says."), _NOBODY)
         return None
 
     def _end(self, but: int = _NOBODY) -> None:
