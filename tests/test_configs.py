@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import yaml
 
 from tests.conftest import ROOT
 from trainlib import fit, load_config
+from trainlib.cli import app
 from trainlib.config.schema import Config
 from trainlib.data.phantom import make_classification_dataset, make_dataset
 
@@ -94,3 +96,15 @@ def test_the_sections_that_the_documentation_shows_are_settings(tmp_path: Path) 
     shown = yaml.safe_load(blocks[0])
     defaults = load_config(tmp_path / "data.yaml").model_dump()
     assert {name: defaults[name] for name in shown} == shown
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
+def test_the_commands_and_settings_of_a_page_exist(page: Path, tmp_path: Path) -> None:
+    text = page.read_text()
+    commands = set(re.findall(r"^trainlib ([a-z]+)", text, flags=re.MULTILINE))
+    assert commands <= {command.name or command.callback.__name__ for command in app.registered_commands}
+    data = {"data": {"train_csv": "a.csv", "valid_csv": "b.csv", "classes": ["background", "organ"]}}
+    (tmp_path / "data.yaml").write_text(yaml.safe_dump(data))
+    for part in text.split("```yaml\n")[1:]:
+        (tmp_path / "shown.yaml").write_text(part.split("```", 1)[0])
+        load_config([tmp_path / "data.yaml", tmp_path / "shown.yaml"])

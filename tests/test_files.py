@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
-from trainlib.files import atomic_path, write_text
+from trainlib.errors import DiskFullError
+from trainlib.files import atomic_folder, atomic_path, read_rows, remove_leftovers, write_text
 
 
 def test_a_file_appears_when_it_is_complete(tmp_path: Path) -> None:
@@ -68,3 +70,80 @@ def test_files_have_the_permissions_that_the_umask_leaves(tmp_path: Path, mask: 
 def test_text_is_written_as_it_stands(tmp_path: Path) -> None:
     write_text(tmp_path / "a", "Größe\r\n1\n")
     assert (tmp_path / "a").read_bytes() == b"Gr\xc3\xb6\xc3\x9fe\r\n1\n"
+
+
+def test_a_file_that_finds_no_room_is_told_and_leaves_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "table.csv"
+    target.write_text("before")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(DiskFullError, match=rf"^{target} cannot be written: the disk is full \(.* free of .*\)\. Free"):
+        write_text(target, "after")
+    assert target.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_folder_appears_when_it_is_complete(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "snapshot"
+    with atomic_folder(target) as temporary:
+        (temporary / "below").mkdir()
+        (temporary / "below" / "a").write_text("x")
+        assert not target.exists()
+    assert [path.relative_to(target) for path in target.rglob("a")] == [Path("below/a")]
+    assert list(target.parent.iterdir()) == [target]
+    assert target.stat().st_mode == target.parent.stat().st_mode
+
+
+def test_a_folder_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    def write() -> None:
+        with atomic_folder(tmp_path / "snapshot") as temporary:
+            (temporary / "a").touch()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_leftovers_of_a_killed_process_are_removed(tmp_path: Path) -> None:
+    (tmp_path / ".writing-x-snapshot" / ".writing-y-inner").mkdir(parents=True)
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / ".writing-z-metrics.csv").touch()
+    (tmp_path / "logs" / "kept.csv").touch()
+    (tmp_path / "logs" / ".writing-link").symlink_to(tmp_path / "logs")
+    remove_leftovers(tmp_path)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["kept.csv", "logs"]
+
+
+TABLE = 'epoch,note\n0,one\n1,"a, b"\n2,three\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "epochs", "told"),
+    [
+        (TABLE, ["0", "1", "2"], ""),
+        (TABLE[:-3], ["0", "1"], "1 line is torn and left out."),
+        (TABLE[:-7], ["0", "1"], "1 line is torn and left out."),
+        (TABLE[:-8], ["0", "1"], ""),
+        (TABLE + "\0\0\0\0", ["0", "1", "2"], "1 line is torn and left out."),
+        (TABLE + "3,x,y\nx,y\n", ["0", "1", "2"], "2 lines are torn and left out."),
+        (TABLE[:8], [], ""),
+        ("", [], ""),
+    ],
+)
+def test_rows_are_read_without_torn_lines(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, text: str, epochs: list[str], told: str
+) -> None:
+    (tmp_path / "a.csv").write_text(text)
+    rows = read_rows(tmp_path / "a.csv", lambda row: row["epoch"].isdigit())
+    assert [row["epoch"] for row in rows] == epochs
+    assert [record.getMessage() for record in caplog.records] == ([f"{tmp_path}/a.csv: {told}"] if told else [])
+
+
+def test_a_missing_table_has_no_rows(tmp_path: Path) -> None:
+    assert read_rows(tmp_path / "a.csv", lambda row: True) == []

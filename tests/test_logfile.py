@@ -33,3 +33,10 @@ def test_the_level_is_given_back_whatever_happens(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError), logged(tmp_path / "run.log"):
         raise RuntimeError
     assert (log.level, list(log.handlers)) == before
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has /dev/full")
+def test_a_line_that_finds_no_room_disturbs_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    with logged(Path("/dev/full")):
+        logging.getLogger("trainlib").warning("lost")
+    assert "Traceback" not in capsys.readouterr().err

@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+import hashlib
+import multiprocessing
 import os
 import signal
+import subprocess
 import threading
 import time
+from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
+from trainlib import signals
 from trainlib.errors import Interrupted
 from trainlib.signals import interruptible
 
@@ -83,3 +89,127 @@ def test_in_another_thread_signals_are_left_alone() -> None:
     thread.start()
     thread.join()
     assert seen == [before]
+
+
+def test_a_signal_where_python_ignores_errors_is_sent_again() -> None:
+    class Careless:
+        def __del__(self) -> None:
+            _arrives(signal.SIGTERM)
+
+    def work() -> None:
+        careless = Careless()
+        del careless
+        time.sleep(5)
+        pytest.fail("lost")
+
+    with pytest.raises(Interrupted), interruptible():
+        work()
+
+
+def test_a_signal_comes_out_as_one_whatever_the_ending_runs_into() -> None:
+    def work() -> None:
+        try:
+            _arrives(signal.SIGTERM)
+        finally:
+            raise RuntimeError("DataLoader worker (pid 7) exited unexpectedly")
+
+    with pytest.raises(Interrupted) as caught, interruptible():
+        work()
+    assert caught.value.exit_status == 143
+    assert isinstance(caught.value.__cause__, RuntimeError)
+
+
+def test_a_block_in_another_leaves_the_handlers_to_it() -> None:
+    with interruptible():
+        outer = signal.getsignal(signal.SIGTERM)
+        with pytest.raises(Interrupted), interruptible():
+            _arrives(signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGINT)  # the second, which disturbs nothing
+        assert signal.getsignal(signal.SIGTERM) is outer
+
+
+def test_a_worker_that_ends_with_the_run_raises_no_error() -> None:
+    def careful(number: int, frame: object) -> None:
+        raise RuntimeError("a worker has ended")
+
+    def work() -> None:
+        try:
+            _arrives(signal.SIGTERM)
+        finally:
+            subprocess.run(["true"], check=True)
+
+    before = signal.signal(signal.SIGCHLD, careful)
+    try:
+        with pytest.raises(Interrupted) as caught, interruptible():
+            work()
+        assert caught.value.__cause__ is None
+        assert signal.getsignal(signal.SIGCHLD) is careful
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+
+
+def ended(work: Callable[[], None], monkeypatch: pytest.MonkeyPatch, *, alarm: bool = True) -> tuple[int, float]:
+    """Do something in a process of its own, which a signal cuts off; return its status and the seconds it took."""
+    monkeypatch.setattr(signals, "_PATIENCE", 0.3)
+    monkeypatch.setattr(signals, "ENDING", 0.6)
+    began = time.monotonic()
+    child = os.fork()
+    if child == 0:
+        if alarm:
+            threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGTERM)).start()
+        try:
+            with signals.cut_off(lambda number: None), interruptible():
+                work()
+        finally:
+            os._exit(7)
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status), time.monotonic() - began
+
+
+def test_a_process_that_hears_of_no_signal_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    def busy() -> None:
+        hashlib.pbkdf2_hmac("sha256", b"", b"", 200_000_000)  # a minute and more in a library
+
+    status, seconds = ended(busy, monkeypatch)
+    assert status == 143
+    assert seconds < 20
+
+
+def test_a_process_that_swallows_its_interruption_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    def deaf() -> None:
+        with suppress(BaseException):
+            time.sleep(60)
+        time.sleep(60)
+
+    assert ended(deaf, monkeypatch)[0] == 143
+
+
+def test_a_worker_that_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hold() -> None:
+        worker = multiprocessing.get_context("fork").Process(target=stubborn, daemon=True)
+        worker.start()
+        try:
+            time.sleep(60)
+        finally:
+            worker.join()
+            os._exit(8 if worker.exitcode == -signal.SIGKILL else 9)
+
+    assert ended(hold, monkeypatch)[0] == 8
+
+
+def stubborn() -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    time.sleep(60)
+
+
+def test_a_signal_to_a_child_is_none_to_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    def terminate() -> None:
+        worker = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+        worker.start()
+        time.sleep(0.2)
+        worker.terminate()
+        worker.join()
+        time.sleep(1.5)
+        os._exit(0)
+
+    assert ended(terminate, monkeypatch, alarm=False)[0] == 0

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import io
 import logging
-from collections.abc import Iterator, Mapping
+import re
+import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
+from trainlib.build.weights import misfitting_weights
 from trainlib.config.defaults import CLASSIFICATION
+from trainlib.config.differences import differences
 from trainlib.config.schema import Config
 from trainlib.errors import CheckpointError, Problem
 from trainlib.files import atomic_path
@@ -20,6 +24,16 @@ log = logging.getLogger(__name__)
 
 # What the weights depend on: a checkpoint cannot be used when these differ.
 _SHAPING = ("task", "model", "patch.model", "data.classes", "data.spatial_dims")
+# What is read of a checkpoint, here or by Lightning.
+_PARTS: dict[str, Any] = {
+    "trainlib": Mapping,
+    "state_dict": Mapping,
+    "loops": Mapping,
+    "optimizer_states": list,
+    "lr_schedulers": list,
+    "global_step": int,
+    "pytorch-lightning_version": str,
+}
 # What changes no figure of a run.
 _IRRELEVANT = (
     *("run.", "data.cache", "data.num_workers", "trainer.devices", "trainer.num_nodes"),
@@ -69,18 +83,55 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     try:
         checkpoint: Any = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
     except Exception as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise CheckpointError(
-            f"--ckpt_path: {path} cannot be read as a checkpoint; it is damaged or of another kind ({first})."
+            f"--ckpt_path: {path} cannot be read as a checkpoint; it is damaged or of another kind "
+            f"({_damage(path, error)})."
         ) from error
     if not isinstance(checkpoint, dict) or "trainlib" not in checkpoint:
         raise CheckpointError(f"--ckpt_path: {path} was not written by trainlib.")
+    if missing := _missing(checkpoint):
+        raise CheckpointError(
+            f"--ckpt_path: {path} lacks {', '.join(missing)}, which every checkpoint of trainlib has. It was changed "
+            "by something else; take another one."
+        )
     return checkpoint
+
+
+def _damage(path: Path, error: Exception) -> str:
+    """Say what is wrong with a file that torch cannot read as data, where that tells more than torch does."""
+    if isinstance(error, PermissionError):
+        return str(error.strerror)
+    if code := re.search(r"GLOBAL (\S+)", str(error)):
+        return f"it holds {code[1]}, which is code and no data; nothing of it was run"
+    with path.open("rb") as file:
+        start = file.read(2)
+    if not start:
+        return "it is empty"
+    if not zipfile.is_zipfile(path):
+        return "it is cut off" if start == b"PK" else "torch has not written it"
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
+def _missing(checkpoint: Mapping[str, Any]) -> list[str]:
+    """List the parts that a checkpoint lacks, be it that they are of another kind than they must be."""
+    missing = [name for name, kind in _PARTS.items() if not isinstance(checkpoint.get(name), kind)]
+    if "trainlib" in missing:
+        return missing
+    config = checkpoint["trainlib"].get("config")
+    if not isinstance(config, Mapping) or not all(isinstance(config.get(name), Mapping) for name in ("data", "patch")):
+        missing.append("trainlib.config")
+    return missing
 
 
 def epochs_in(checkpoint: Mapping[str, Any]) -> int:
     """Return the number of epochs that a checkpoint has behind it."""
     epochs: int = checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
+    return epochs
+
+
+def planned_epochs(checkpoint: Mapping[str, Any]) -> int:
+    """Return the number of epochs that the training of a checkpoint was to have."""
+    epochs: int = checkpoint["trainlib"]["horizon"][0]
     return epochs
 
 
@@ -91,21 +142,31 @@ def compare(checkpoint: Mapping[str, Any], config: Config, path: Path) -> None:
         CheckpointError: A setting differs that the weights depend on; all of them are named, of another task only
             the task, from which the rest follows.
     """
-    before = _comparable(checkpoint["trainlib"]["config"])
-    now = _comparable(config.model_dump(mode="json"))
-    keys = sorted(before.keys() | now.keys())
-    differing = [key for key in keys if before.get(key) != now.get(key) and not key.startswith(_IRRELEVANT)]
-    wrong = [key for key in differing if key.startswith(_SHAPING) or _shapes_through_columns(key, before, now)]
-    if wrong:
-        raise CheckpointError(
-            Problem(
-                f"{key} is {_show(now.get(key))}, but {path} was trained with {_show(before.get(key))}. "
-                "Weights cannot be carried over."
-            )
-            for key in (["task"] if "task" in wrong else wrong)
+    before, now = _comparable(checkpoint["trainlib"]["config"]), _comparable(config.model_dump(mode="json"))
+    found = [difference for difference in differences(before, now) if not difference.key.startswith(_IRRELEVANT)]
+    wrong = {
+        difference.key: Problem(
+            f"{difference.key} is {difference.now}, but {path} was trained with {difference.before}. "
+            "Weights cannot be carried over."
         )
-    for key in differing:
-        log.info("%s: now %s, in the checkpoint %s.", key, _show(now.get(key)), _show(before.get(key)))
+        for difference in found
+        if _shapes(difference.key) or _shapes_through_columns(difference.key, before, now)
+    }
+    if wrong:
+        raise CheckpointError([wrong["task"]] if "task" in wrong else wrong.values())
+    if misfits := misfitting_weights(checkpoint["state_dict"], config) if "state_dict" in checkpoint else []:
+        more = f", and {len(misfits) - 1} more" if len(misfits) > 1 else ""
+        raise CheckpointError(
+            f"The weights in {path} do not fit the network: {misfits[0]}{more}. A script that builds the network may "
+            "have changed since."
+        )
+    for difference in found:
+        log.info("%s: now %s, in the checkpoint %s.", difference.key, difference.now, difference.before)
+
+
+def _shapes(key: str) -> bool:
+    """Tell whether weights depend on a setting; of a network all keywords count but the rates of its dropout."""
+    return key.startswith(_SHAPING) and not (key.startswith("model.") and "drop" in key.rpartition(".")[2])
 
 
 def _shapes_through_columns(key: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
@@ -113,38 +174,26 @@ def _shapes_through_columns(key: str, before: Mapping[str, Any], now: Mapping[st
 
     Columns may be renamed: what counts is the number of input channels, and whether classes exclude each other.
     """
+    old, new = before["data"], now["data"]
     if key == "data.label_cols":
         return _is_multilabel(before) != _is_multilabel(now)
     if key == "data.image_cols":
-        return _in_channels(before) != _in_channels(now) and len(before.get(key) or ()) != len(now.get(key) or ())
+        return _in_channels(old) != _in_channels(new) and len(old.get("image_cols") or ()) != len(new["image_cols"])
     if key == "data.channels":
-        return _in_channels(before) != _in_channels(now) and (before.get(key) or 1) != (now.get(key) or 1)
+        return _in_channels(old) != _in_channels(new) and (old.get("channels") or 1) != (new["channels"] or 1)
     return False
 
 
-def _in_channels(flat: Mapping[str, Any]) -> int:
-    """Return the input channels of a flat config, as `Config.in_channels` does; older ones know of one per file."""
-    return len(flat.get("data.image_cols") or ()) * int(flat.get("data.channels") or 1)
+def _in_channels(data: Mapping[str, Any]) -> int:
+    """Return the input channels, as `Config.in_channels` does; older configs know of one per file."""
+    return len(data.get("image_cols") or ()) * int(data.get("channels") or 1)
 
 
-def _is_multilabel(flat: Mapping[str, Any]) -> bool:
-    return flat.get("task") == CLASSIFICATION and len(flat.get("data.label_cols") or ()) > 1
-
-
-def _show(value: Any) -> str:
-    return "not set" if value is None else repr(value)
+def _is_multilabel(config: Mapping[str, Any]) -> bool:
+    return config.get("task") == CLASSIFICATION and len(config["data"].get("label_cols") or ()) > 1
 
 
 def _comparable(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Write a config with dotted keys; of a patch script the name counts, for it may have moved with the project."""
-    flat = dict(_walk(config, ""))
-    script = flat["patch.model"]
-    return flat | {"patch.model": script and Path(script).name}
-
-
-def _walk(node: Any, key: str) -> Iterator[tuple[str, Any]]:
-    if isinstance(node, Mapping) and node:
-        for name, value in node.items():
-            yield from _walk(value, f"{key}.{name}" if key else str(name))
-    else:
-        yield key, node
+    """Leave the folder of the patch script of the network out, for it may have moved with the project."""
+    script = config["patch"].get("model")
+    return {**config, "patch": {**config["patch"], "model": script and Path(script).name}}

@@ -8,8 +8,9 @@ from trainlib.config.schema import Config
 from trainlib.data.splits import SPLITS_OF, Case, csv_of
 from trainlib.data.writing import suffix_of
 from trainlib.errors import ConfigError
-from trainlib.folder import RunFolder, folder_of, unique_folder
+from trainlib.folder import RunFolder
 from trainlib.results import load_run
+from trainlib.runs import folder_of, unique_folder
 
 
 def results_folder(stage: str, config: Config, checkpoint: Path) -> RunFolder:
@@ -40,7 +41,10 @@ def prediction_folder(checkpoint: Path, out: str | Path | None, overwrite: bool)
         target = Path(out)
         if target.is_dir() and any(target.iterdir()) and not overwrite:
             raise ConfigError(f"--out: {out} holds files already. Choose another folder, or add --overwrite.")
-        target.mkdir(parents=True, exist_ok=True)
+        try:
+            target.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(f"--out: {out} cannot be made ({error.strerror}). Choose another folder.") from None
         return target
     folder = folder_of(checkpoint)
     if folder is None:

@@ -8,22 +8,27 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 from lightning import Callback
 
-from trainlib.errors import InputError, Interrupted
+from trainlib.diskspace import quiet_writers, room_for
+from trainlib.errors import InputError, Interrupted, ResourceError
 from trainlib.folder import RunFolder
 from trainlib.processes import is_first
 
 
 @contextmanager
 def ended_in_good_order(folder: RunFolder, new: bool) -> Iterator[None]:
-    """Take a new folder away where nothing was trained, and tell an interruption where to go on."""
+    """Take a new folder away where nothing was trained, and tell where a training that was cut short can go on.
+
+    A lack of room on the disk of the folder becomes a sentence.
+    """
     try:
-        yield
-    except InputError:
-        if new and is_first() and not folder.metrics.exists():
-            shutil.rmtree(folder.path)
-        raise
-    except Interrupted as interruption:
-        interruption.checkpoint = folder.last if folder.last.is_file() else None
+        with quiet_writers(), room_for(folder.path):
+            yield
+    except BaseException as error:
+        useless = not folder.metrics.exists() if isinstance(error, InputError) else not folder.snapshot.exists()
+        if new and useless and is_first():
+            shutil.rmtree(folder.path, ignore_errors=True)
+        if isinstance(error, Interrupted | ResourceError):
+            error.checkpoint = folder.last if folder.last.is_file() else None
         raise
 
 

@@ -20,7 +20,12 @@ class Problem:
     where: str = ""
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.text}" if self.where else self.text
+        return printable(f"{self.where}: {self.text}" if self.where else self.text)
+
+
+def printable(text: str) -> str:
+    """Write a text in one line: a name from the user's files may hold line breaks, or signs that move the cursor."""
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
 class TrainlibError(Exception):
@@ -62,7 +67,17 @@ class CheckpointError(InputError):
 
 
 class ResourceError(TrainlibError):
-    """The machine ran out of something; the message names the settings that help."""
+    """The machine ran out of something; the message names the settings that help.
+
+    Attributes:
+        checkpoint: From where the training can be continued, if it got that far.
+    """
+
+    checkpoint: Path | None = None
+
+
+class DiskFullError(ResourceError):
+    """Nothing more can be written to a disk."""
 
 
 class ProcessError(TrainlibError):

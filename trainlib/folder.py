@@ -1,16 +1,9 @@
-"""The run folder: what lies where, and which folder a run gets."""
+"""The run folder: what lies where."""
 
 from __future__ import annotations
 
-import re
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
-
-import yaml
-
-from trainlib.config.schema import Config
-from trainlib.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -116,67 +109,3 @@ class RunFolder:
     def snapshot(self) -> Path:
         """Folder with all that is needed to repeat the run."""
         return self.path / "snapshot"
-
-
-def create(config: Config) -> RunFolder:
-    """Make the folder of a new run; a name that is taken gets the next free number.
-
-    Raises:
-        ConfigError: The folder cannot be made, or `run.overwrite` would delete something that is no run.
-    """
-    wanted = Path(config.run.root) / config.run.name
-    if config.run.overwrite and wanted.exists():
-        _delete(wanted)
-    return RunFolder(unique_folder(wanted))
-
-
-def unique_folder(wanted: Path) -> Path:
-    """Make the folder `wanted`, or `wanted_2`, `wanted_3`, ... where it exists."""
-    number, path = 1, wanted
-    while True:
-        try:
-            path.mkdir(parents=True)
-            return path
-        except FileExistsError:
-            number += 1
-            path = wanted.with_name(f"{wanted.name}_{number}")
-        except OSError as error:
-            raise ConfigError(f"{path}: the folder cannot be made ({error.strerror}).") from None
-
-
-def _delete(path: Path) -> None:
-    if not RunFolder(path).config.is_file():
-        raise ConfigError(
-            f"run.overwrite: {path} exists and is no run folder (it has no config.yaml), so it is not deleted. "
-            "Choose another run.name."
-        )
-    try:
-        shutil.rmtree(path)
-    except OSError as error:
-        reason = error.strerror or error
-        raise ConfigError(f"run.overwrite: {path} cannot be deleted ({reason}). Choose another run.name.") from None
-
-
-def folder_of(checkpoint: Path) -> RunFolder | None:
-    """Return the run folder that a checkpoint lies in, None for one that lies elsewhere."""
-    folder = RunFolder(checkpoint.absolute().parent.parent)
-    return folder if checkpoint.absolute().parent == folder.checkpoints and folder.config.is_file() else None
-
-
-def _name_of(folder: RunFolder) -> str | None:
-    """Read the name that a run was given; `heart_2` may be the second run of `heart` or a run of its own."""
-    try:
-        name: str = yaml.safe_load(folder.config.read_text(encoding="utf-8"))["run"]["name"]
-    except (OSError, yaml.YAMLError, KeyError, TypeError):
-        return None
-    return name
-
-
-def latest(config: Config) -> RunFolder | None:
-    """Find the run of the config's name that was started or continued last, None where there is none yet."""
-    root, name = Path(config.run.root), config.run.name
-    if not root.is_dir():
-        return None
-    named = [path for path in root.iterdir() if re.fullmatch(rf"{re.escape(name)}(_[0-9]+)?", path.name)]
-    runs = [folder for folder in map(RunFolder, named) if _name_of(folder) == name]
-    return max(runs, key=lambda folder: folder.config.stat().st_mtime_ns, default=None)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from trainlib.config.credentials import read_credentials
@@ -12,7 +13,11 @@ from trainlib.config.schema import Config
 from trainlib.config.sources import Key, dotted
 from trainlib.errors import ConfigError, Problem
 from trainlib.metrics.scores import METRICS
+from trainlib.places import unwritable_places
 from trainlib.suggest import did_you_mean
+
+# What decides on the shapes that network, inferer and loss must have; a mistake in it makes a trial of them idle.
+_SHAPING = {"task", "data", "transforms", "model", "loss", "inferer", "patch"}
 
 
 def quick_problems(loaded: Loaded, command: str = "fit") -> list[Problem]:
@@ -27,10 +32,13 @@ def quick_problems(loaded: Loaded, command: str = "fit") -> list[Problem]:
     config = loaded.config
     if config is None:
         return []
-    mistakes = [*_contradictions(config), *(_unusable_credentials(config) if command == "fit" else ())]
+    mistakes = [*_contradictions(config)]
+    if command == "fit":
+        mistakes += [*_unusable_credentials(config), *unwritable_places(config)]
     problems = [Problem(text, loaded.sources.locate(key)) for key, text in mistakes if not _rests_on(loaded, key)]
     read = ["root", "image_cols", "label_cols", "group_col"]
-    read += ["classes", "label_map"] if config.task == "classification" else []
+    # Without classes, as where they are wrong altogether, cells are not compared with them.
+    read += ["classes", "label_map"] if config.task == "classification" and config.data.classes else []
     if any(_rests_on(loaded, ("data", name)) for name in read):
         return problems
     splits = [split for split in SPLITS_OF[command] if ("data", f"{split}_csv") not in loaded.wrong]
@@ -38,7 +46,28 @@ def quick_problems(loaded: Loaded, command: str = "fit") -> list[Problem]:
     for key in absent.values():
         path = config.data_path(getattr(config.data, key[1]))
         problems.append(Problem(f"{dotted(key)}: there is no CSV file {path}.", loaded.sources.locate(key)))
-    return problems + check_splits(config, [split for split in splits if split not in absent])
+    problems += check_splits(config, [split for split in splits if split not in absent])
+    late = [] if problems or loaded.wrong else _validations(config, splits)
+    return problems + [Problem(text, loaded.sources.locate(key)) for key, text in late]
+
+
+def _validations(config: Config, splits: Sequence[str]) -> Iterator[tuple[Key, str]]:
+    """Find a validation that would never come, for an epoch has fewer batches."""
+    from trainlib.data.splits import read_split
+
+    trainer = config.trainer
+    interval, limit = trainer.get("val_check_interval"), trainer.get("limit_train_batches")
+    if "train" not in splits or not isinstance(interval, int) or trainer.get("check_val_every_n_epoch", 1) is None:
+        return
+    cases = len(read_split(config, "train")[: config.data.limit_cases])
+    size = config.data.batch_size
+    left_over = config.task == "classification" and cases > size > 1 and cases % size == 1  # which is left out
+    batches = math.ceil(cases / size) - left_over
+    if isinstance(limit, int | float):
+        batches = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
+    if interval > batches:
+        text = f"expected {batches} at most, for an epoch has no more batches, found {interval}."
+        yield ("trainer", "val_check_interval"), f"trainer.val_check_interval: {text}"
 
 
 def _absent_csv(config: Config, split: str) -> tuple[str, str] | None:
@@ -134,4 +163,14 @@ def component_problems(loaded: Loaded) -> list[Problem]:
     if not config.data.classes:  # which was told; two stand in for them, so that a network can be built
         config = config.model_copy(update={"data": config.data.model_copy(update={"classes": ["first", "second"]})})
     mistakes = check_components(config)
-    return [Problem(text, loaded.sources.locate(key)) for key, text in mistakes if not _rests_on(loaded, key)]
+    if config.data.channels is not None and not _SHAPING & {key[0] for key in (*loaded.wrong, *dict(mistakes))}:
+        from trainlib.tasks.rehearsal import misfits
+
+        mistakes += misfits(config)
+    return [Problem(text, loaded.sources.locate(key)) for key, text in mistakes if not _is_known(loaded, key)]
+
+
+def _is_known(loaded: Loaded, key: Key) -> bool:
+    """Tell whether a mistake of a component was told already, or rests on one that was."""
+    script = getattr(loaded.config and loaded.config.patch, str(key[-1]), None) if key[0] == "patch" else None
+    return _rests_on(loaded, key) or (script is not None and not Path(script).is_file())

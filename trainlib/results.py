@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,13 +59,17 @@ class Run:
             return summarise(table.to_dict("records"))  # type: ignore[arg-type]
         if table.empty:
             return {}
+        import numpy as np
+
         from trainlib.metrics.classification import score_split
 
         classes, multilabel = self.config.data.classes, self.config.multilabel
         probabilities = table[[f"probability_{name}" for name in classes]].to_numpy(dtype=float, copy=True)
         labels = table[[f"label_{name}" for name in classes]] if multilabel else table["label"].map(classes.index)
         targets = labels.to_numpy(dtype=int, copy=True)
-        return score_split(probabilities, targets, classes, multilabel=multilabel)
+        scores = score_split(np.nan_to_num(probabilities), targets, classes, multilabel=multilabel)
+        # There is no order among cases with nan, and none is left out.
+        return dict.fromkeys(scores, math.nan) if np.isnan(probabilities).any() else scores
 
     @property
     def checkpoint(self) -> Path:

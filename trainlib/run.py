@@ -11,23 +11,27 @@ from trainlib.build.advice import advice
 from trainlib.build.check import origins
 from trainlib.build.patches import describe
 from trainlib.callbacks import Record, build_callbacks
+from trainlib.check.quick import quick_check
 from trainlib.checkpoints import compare, epochs_in, read_checkpoint
 from trainlib.config.debug import debug_config
 from trainlib.config.load import dump_config
 from trainlib.config.schema import Config
+from trainlib.continuing import checkpoint_of, read_to_continue
 from trainlib.data.complete import complete, with_computable_monitor
 from trainlib.data.geometry import Geometry
 from trainlib.data.module import CSVDataModule
 from trainlib.data.splits import SPLITS_OF, check_splits
 from trainlib.destinations import prediction_folder, protect_inputs, results_folder
+from trainlib.diskspace import is_full
 from trainlib.ending import ended_in_good_order, entered
 from trainlib.errors import ConfigError, DataError
 from trainlib.files import remove_leftovers, write_text
-from trainlib.folder import RunFolder, create, folder_of, latest
+from trainlib.folder import RunFolder
 from trainlib.logfile import logged
 from trainlib.processes import CHECKPOINT, agreed, decided, is_first, note
 from trainlib.report import write_report
 from trainlib.results import Run
+from trainlib.runs import create, folder_of, latest
 from trainlib.signals import interruptible
 from trainlib.start import in_one_process, started
 from trainlib.tasks import TASKS, BaseTask
@@ -37,7 +41,12 @@ log = logging.getLogger(__name__)
 
 
 def fit(
-    config: Config, *, ckpt_path: str | Path | None = None, record: Record | None = None, debug: bool = False
+    config: Config,
+    *,
+    ckpt_path: str | Path | None = None,
+    record: Record | None = None,
+    debug: bool = False,
+    check: bool = True,
 ) -> Run:
     """Train, then validate and test the best checkpoint.
 
@@ -47,6 +56,7 @@ def fit(
             and where it has none yet, the training starts from the beginning. A run is continued in its own folder.
         record: How the run was started, for the snapshot.
         debug: Whether to train two short epochs on a few cases instead, and to look for common mistakes.
+        check: Whether to read the headers of all files before anything else.
 
     Returns:
         The finished run.
@@ -57,25 +67,25 @@ def fit(
         Interrupted: A signal ended the training; everything up to the last finished epoch is on disk.
     """
     config = in_one_process(config) if debug else config
-    return started(_fit, config, ckpt_path=ckpt_path, record=record, debug=debug)
+    return started(_fit, config, ckpt_path=ckpt_path, record=record, debug=debug, check=check)
 
 
-def _fit(config: Config, *, ckpt_path: str | Path | None, record: Record | None, debug: bool) -> Run:
+def _fit(config: Config, *, ckpt_path: str | Path | None, record: Record | None, debug: bool, check: bool) -> Run:
     """Do the part of one process in a training."""
-    config = _checked_for_training(config, debug=debug, resumed=ckpt_path is not None)
+    config = _checked_for_training(config, debug=debug, resumed=ckpt_path is not None, headers=check)
     folder, checkpoint = decided(lambda: _start(config, ckpt_path))
     first_epoch = epochs_in(read_checkpoint(checkpoint)) if checkpoint else 0
     module, task = CSVDataModule(config, first_epoch), TASKS[config.task](config)
-    with interruptible(), explained():
+    with interruptible(), explained(config):
         task.configure_model()
         module.setup("fit")
         new, folder = folder is None, decided(lambda: _ready(folder or create(config)))
         note(CHECKPOINT, str(folder.last))
         run = Run(folder, config)
-        with ended_in_good_order(folder, new), logged(folder.log):
+        with ended_in_good_order(folder, new), explained(config), logged(folder.log):
             _announce(run)
             callbacks = build_callbacks("fit", config, folder, record=record, debug=debug)
-            with entered(callbacks), agreed(), explained():
+            with entered(callbacks), agreed(), explained(config):
                 _train(run, task, module, callbacks, checkpoint)
             _report(run)
     return run
@@ -87,7 +97,7 @@ def _ready(folder: RunFolder) -> RunFolder:
     return folder
 
 
-def _checked_for_training(config: Config, *, debug: bool, resumed: bool) -> Config:
+def _checked_for_training(config: Config, *, debug: bool, resumed: bool, headers: bool) -> Config:
     """Complete the config, and refuse what cannot be trained."""
     if debug and resumed:
         raise ConfigError("--debug looks at the beginning of a training. Leave --ckpt_path out.")
@@ -96,7 +106,10 @@ def _checked_for_training(config: Config, *, debug: bool, resumed: bool) -> Conf
     config = with_computable_monitor(complete(config))
     if problems := check_splits(config, SPLITS_OF["fit"]):
         raise DataError(problems)
-    return debug_config(config) if debug else config
+    config = debug_config(config) if debug else config
+    if headers and (problems := decided(lambda: quick_check(config))):
+        raise DataError(problems)
+    return config
 
 
 def _train(run: Run, task: BaseTask, module: CSVDataModule, callbacks: list[Callback], checkpoint: Path | None) -> None:
@@ -134,6 +147,8 @@ def _report(run: Run) -> None:
     try:
         write_report(run.folder.path)
     except Exception as error:
+        if is_full(error):
+            raise
         log.warning("The report could not be written: %s.", describe(error), exc_info=True)
 
 
@@ -202,7 +217,7 @@ def _predict(config: Config, *, checkpoint: Path, out: Path | None, probabilitie
         raise ConfigError("data.predict_csv is missing. Name the CSV of the cases to predict.")
     task = TASKS[config.task](config, Geometry(config), keep_probabilities=probabilities)
     module = CSVDataModule(config)
-    with interruptible(), explained():
+    with interruptible(), explained(config):
         task.configure_model()
         module.setup("predict")
         target = decided(lambda: prediction_folder(checkpoint, out, overwrite))
@@ -220,14 +235,15 @@ def _start(config: Config, ckpt_path: str | Path | None) -> tuple[RunFolder | No
         return None, None
     if str(ckpt_path) in ("last", "best"):
         folder = latest(config)
-        if folder is None or not folder.last.is_file():
+        found = checkpoint_of(folder, str(ckpt_path)) if folder else None
+        if found is None:
             log.info("There is no checkpoint of a run %s yet; training starts from the beginning.", config.run.name)
             return folder, None
-        checkpoint = folder.last if str(ckpt_path) == "last" else folder.best
+        checkpoint = found
     else:
         checkpoint = Path(ckpt_path)
         folder = folder_of(checkpoint)
-    compare(read_checkpoint(checkpoint), config, checkpoint)
+    compare(read_to_continue(checkpoint), config, checkpoint)
     return folder, checkpoint
 
 
@@ -235,7 +251,7 @@ def _score(config: Config, *, stage: str, checkpoint: Path) -> dict[str, float]:
     """Do the part of one process in a validation or a test."""
     config = _trained_as(config, checkpoint)
     module = CSVDataModule(config)
-    with interruptible(), explained():
+    with interruptible(), explained(config):
         module.setup(stage)
         folder = decided(lambda: results_folder(stage, config, checkpoint))
         log.info("Results: %s", folder.path)

@@ -23,10 +23,14 @@ from trainlib.build.patches import describe
 from trainlib.checkpoints import AtomicCheckpointIO, read_checkpoint
 from trainlib.config.schema import Config
 from trainlib.data.workers import explain_worker_death
+from trainlib.diskspace import explain_full_disk
 from trainlib.errors import CheckpointError, ConfigError, ResourceError
 from trainlib.folder import RunFolder
 from trainlib.processes import place
 from trainlib.processes.environment import PlaceEnvironment
+from trainlib.tasks.memory import explain_memory
+
+_LONGEST = 400  # letters of what torch says of weights that do not fit; it lists each of them
 
 
 def device_count(config: Config) -> int:
@@ -118,18 +122,21 @@ def _wait_for_the_next_name(folder: RunFolder) -> None:
 
 
 @contextmanager
-def explained() -> Iterator[None]:
-    """Put the lack of memory or open files into words that name the settings that help."""
+def explained(config: Config | None = None) -> Iterator[None]:
+    """Put the lack of memory, disk or open files into words that name the settings that help.
+
+    Args:
+        config: The config, to tell present values.
+    """
     try:
         yield
-    except torch.OutOfMemoryError as error:
-        raise ResourceError(
-            "The GPU ran out of memory. Lower data.batch_size, make the window (roi_size) smaller, or set "
-            f"trainer.precision to 16-mixed. ({str(error).splitlines()[0]})"
-        ) from error
-    except (RuntimeError, OSError) as error:
+    except (RuntimeError, OSError, MemoryError) as error:
+        if full := explain_full_disk(error):
+            raise full from error
         if "loading state_dict" in str(error):
-            raise CheckpointError(f"The weights do not fit the network: {' '.join(str(error).split())}") from error
-        if text := explain_worker_death(error):
+            said = " ".join(str(error).split())
+            said = said if len(said) <= _LONGEST else f"{said[:_LONGEST]} ..."
+            raise CheckpointError(f"The weights do not fit the network: {said}") from error
+        if text := explain_worker_death(error, config) or explain_memory(error, config):
             raise ResourceError(text) from error
         raise

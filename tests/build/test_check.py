@@ -53,7 +53,7 @@ def test_the_patch_of_an_optimizer_is_tried_on_the_network(tmp_path: Path) -> No
     script = tmp_path / "mine.py"
     script.write_text("def get_optimizer(config, parameters):\n    raise RuntimeError(f'{len(parameters) > 1}')\n")
     [(key, text)] = check_components(config(**SMALL, patch={"optimizer": str(script)}))
-    assert (key, text) == (("optimizer",), f"{script}:2: get_optimizer failed: RuntimeError: True.")
+    assert (key, text) == (("patch", "optimizer"), f"{script}:2: get_optimizer failed: RuntimeError: True.")
 
 
 def test_the_patch_of_an_optimizer_may_look_at_the_weights(tmp_path: Path) -> None:

@@ -58,3 +58,19 @@ def test_a_resumed_run_drops_the_epochs_it_is_going_to_repeat(tmp_path: Path) ->
     assert after[:3] == before[:3]
     assert len(after) == 4
     assert ",0.875," in after[3]
+
+
+def test_a_torn_line_of_an_epoch_to_come_is_written_again(tmp_path: Path) -> None:
+    first = EpochTable(RunFolder(tmp_path))
+    for epoch in range(3):
+        run_epoch(first, epoch, {"valid/dice": epoch / 10})
+    table = tmp_path / "logs" / "metrics.csv"
+    before = table.read_text().splitlines()
+    table.write_text(table.read_text()[:-8])
+    second = EpochTable(RunFolder(tmp_path))
+    trainer: Any = SimpleNamespace(current_epoch=2)
+    second.on_train_start(trainer, None)
+    run_epoch(second, 2, {"valid/dice": 0.2})
+    after = table.read_text().splitlines()
+    assert after[:3] == before[:3]
+    assert after[3].rsplit(",", 1)[0] == before[3].rsplit(",", 1)[0]

@@ -45,3 +45,16 @@ def test_a_failure_is_told_once_with_its_traceback_and_switches_the_watcher_off(
 def test_an_interruption_passes() -> None:
     with pytest.raises(Interrupted):
         Watcher(1, Interrupted(2)).hook(0)
+
+
+def test_a_full_disk_ends_the_training_unless_it_is_ending_anyway(caplog: pytest.LogCaptureFixture) -> None:
+    error = OSError(28, "No space left on device")
+    with pytest.raises(OSError, match="No space"):
+        Watcher(1, error).hook(0)
+    watcher = Watcher(1, error)
+    try:
+        raise ValueError
+    except ValueError:
+        assert watcher.hook(0) is None
+    assert watcher.hook(7) == 7  # still there, for the disk may have room again
+    assert caplog.records == []

@@ -16,6 +16,7 @@ import yaml
 
 from tests.callbacks.pushover_server import HANG, KEY, PASSWORD, SECRETS, TOKEN, serving
 from trainlib import fit, load_config
+from trainlib.build.resolve import ComponentError
 from trainlib.callbacks import Record, pushover
 from trainlib.callbacks.delivery import ATTACHMENT_LIMIT, Message
 from trainlib.callbacks.pushover import Pushover
@@ -173,9 +174,15 @@ def test_a_server_that_hangs_delays_only_the_end_and_only_a_little(
     ("error", "title", "text", "priority"),
     [
         (
+            "LookupError('the loss fell over\\nin the second line')",
+            "tiny: failed",
+            "LookupError: the loss fell over",
+            "1",
+        ),
+        (
             "RuntimeError('the loss fell over\\nin the second line')",
             "tiny: failed",
-            "RuntimeError: the loss fell over",
+            "ComponentError: train.csv:6 (case_004.nii.gz), train.csv:2 (case_000.nii.gz): loss: fails",
             "1",
         ),
         ("Interrupted(15)", "tiny: interrupted", "Interrupted after ", None),
@@ -190,7 +197,7 @@ def test_a_training_that_breaks_off_is_told(
     text: str,
     priority: str | None,
 ) -> None:
-    script = tmp_path / f"{title.split()[1]}.py"
+    script = tmp_path / "failing.py"
     script.write_text(LOSS.format(error=error))
     with serving() as server:
         config = load_config(
@@ -200,7 +207,7 @@ def test_a_training_that_breaks_off_is_told(
                 patch={"loss": str(script)},
             )
         )
-        with pytest.raises((RuntimeError, Interrupted)):
+        with pytest.raises((LookupError, ComponentError, Interrupted)):
             fit(config)
     end = server.received[-1]
     assert end.fields["title"] == title

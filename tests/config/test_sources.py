@@ -112,3 +112,9 @@ def test_the_last_file_that_has_the_key_wins(file: Path, tmp_path: Path) -> None
 def test_an_override_that_set_the_key_wins_over_files(file: Path, override: str, key: Key, found: bool) -> None:
     where = Sources((file,), (parse_override(override),)).locate(key)
     assert (where == "command line") is found
+
+
+def test_what_python_alone_cannot_read_is_located_all_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text("s\teed: 1\nseed: 2\n")  # libyaml takes a tab inside a key
+    assert Sources((path,)).locate(("seed",)) == f"{path}:2"

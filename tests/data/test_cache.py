@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from trainlib.config.schema import Config
 from trainlib.data.cache import DiskCache, MemoryCache, make_cache
 from trainlib.data.prepare import Preparation
 from trainlib.data.splits import Case, read_split
-from trainlib.errors import DataError
+from trainlib.errors import DataError, DiskFullError
 
 COUNTING = """
 from monai.transforms import MapTransform
@@ -244,9 +245,21 @@ def test_nothing_but_finished_files_stays_in_the_folder(root: Path, monkeypatch:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(torch, "save", full)
-    with pytest.raises(DataError, match=r"train\.csv:2 .*cache cannot be written: .*No space left.*data\.cache_dir"):
+    with pytest.raises(DiskFullError, match=r"cache/.*\.pt cannot be written: the disk is full .*data\.cache_dir"):
         cache.fill(case)
     assert [path for path in (root / "cache").rglob("*") if path.is_file()] == []
+
+
+def test_what_a_killed_process_left_half_written_is_removed_after_a_day(root: Path) -> None:
+    config = make_config(root)
+    cache = DiskCache(Preparation(config, with_label=True), root / "cache")
+    for name, hours in (("old", 25), ("young", 1)):
+        leftover = root / "cache" / "ab" / f".writing-{name}-x.pt"
+        leftover.parent.mkdir(parents=True, exist_ok=True)
+        leftover.touch()
+        os.utime(leftover, (time.time() - 3600 * hours,) * 2)
+    cache.sweep()
+    assert [path.name for path in (root / "cache" / "ab").iterdir()] == [".writing-young-x.pt"]
 
 
 def test_memory_cache_keeps_a_copy_of_what_a_worker_sent(root: Path) -> None:

@@ -166,7 +166,8 @@ def test_several_crops_of_a_case_become_items_of_a_batch(root: Path) -> None:
 def test_failing_augmentation_becomes_a_sentence_with_case_transform_and_line(root: Path) -> None:
     failure = train_set(patched(root, {"Faulty": {"keys": ["image"]}}))[0, 1]
     assert failure == CaseFailure(
-        f"train.csv:3 (i1.nii.gz): Faulty failed ({root / 'patch.py'}:23): ValueError: no contrast in the image."
+        f"train.csv:3 (i1.nii.gz): transforms.train[0].Faulty failed ({root / 'patch.py'}:23) on image (1, 12, 10, 9), "
+        "label (1, 12, 10, 9): ValueError: no contrast in the image."
     )
 
 
@@ -175,7 +176,9 @@ def test_failing_monai_transform_is_named(root: Path) -> None:
     crops = {"RandCropByPosNegLabeld": {"spatial_size": [50, 50, 50]}}
     failure = train_set(make_config(root, transforms={"train": [crop, crops]}))[0, 0]
     assert isinstance(failure, CaseFailure)
-    assert failure.sentence.startswith("train.csv:2 (i0.nii.gz): RandCropByPosNegLabeld failed: ValueError")
+    begin = "train.csv:2 (i0.nii.gz): transforms.train[1].RandCropByPosNegLabeld failed on image (1, 12, 10, 9), "
+    assert failure.sentence.startswith(begin)
+    assert "ValueError: The size of the proposed random crop ROI is larger than the image size" in failure.sentence
 
 
 def test_crop_of_the_image_alone_is_told(root: Path) -> None:
@@ -191,16 +194,16 @@ def test_file_that_vanished_becomes_a_sentence(root: Path) -> None:
     for split, row in (("train", "train.csv:2 (i0.nii.gz)"), ("valid", "valid.csv:2 (i3.nii.gz)")):
         failure = module._datasets[split][0, 0]
         assert isinstance(failure, CaseFailure)
-        assert failure.sentence.startswith(f"{row}: {row[-10:-1]} cannot be read: LoadImaged failed")
+        assert failure.sentence.startswith(f"{row}: {row[-10:-1]} cannot be read: No such file or directory")
         assert failure.sentence.count(row) == 1
 
 
 def test_evaluation_gives_whole_cases_with_what_leads_back(root: Path) -> None:
     module = ready(make_config(root, transforms={"base": [*LOAD, {"SpatialPadd": {"spatial_size": [16, 16, 16]}}]}))
     [item] = module._datasets["valid"][7, 1]
-    assert item.keys() == {"image", "label", "spacing", "affine", "operations", "case", "index"}
+    assert item.keys() == {"image", "label", "spacing", "affine", "operations", "case", "where", "index"}
     assert item["image"].shape == item["label"].shape == (1, 16, 16, 16)
-    assert (item["case"], item["index"]) == ("i4", 1)
+    assert (item["case"], item["where"], item["index"]) == ("i4", "valid.csv:3 (i4.nii.gz)", 1)
     assert [operation["class"] for operation in item["operations"]] == ["SpatialPad"]
 
 
@@ -231,7 +234,8 @@ def test_fill_returns_a_failure_instead_of_raising(root: Path) -> None:
 
 
 def item(shape: tuple[int, ...], case: str) -> dict[str, Any]:
-    return {"image": torch.zeros(1, *shape), "label": torch.zeros(1, *shape, dtype=torch.uint8), "case": case}
+    names = {"case": case, "where": f"train.csv:2 ({case}.nii.gz)"}
+    return {"image": torch.zeros(1, *shape), "label": torch.zeros(1, *shape, dtype=torch.uint8), **names}
 
 
 def test_collate_stacks_tensors_and_lists_the_rest() -> None:
@@ -250,4 +254,5 @@ def test_collate_passes_the_first_failure_on() -> None:
 def test_cases_of_different_shape_are_told_with_the_remedy() -> None:
     failure = collate([[item((4, 4), "a")], [item((4, 5), "b")]])
     assert isinstance(failure, CaseFailure)
-    assert "a (1, 4, 4), b (1, 4, 5). End transforms.train with a crop or pad to one size" in failure.sentence
+    assert "train.csv:2 (a.nii.gz) (1, 4, 4), train.csv:2 (b.nii.gz) (1, 4, 5). End" in failure.sentence
+    assert "End transforms.train with a crop or pad to one size" in failure.sentence

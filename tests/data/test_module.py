@@ -196,7 +196,8 @@ def test_failure_in_a_worker_is_a_sentence_in_the_training_process(root: Path, w
         transforms={"train": [{"Faulty": {"keys": ["image"]}}]},
         patch={"transforms": str(root / "patch.py")},
     )
-    with pytest.raises(DataError, match=r"^train\.csv:\d \(i\d\.nii\.gz\): Faulty failed .*: no contrast\.$") as caught:
+    sentence = r"^train\.csv:\d \(i\d\.nii\.gz\): transforms\.train\[0\]\.Faulty failed .*: no contrast\.$"
+    with pytest.raises(DataError, match=sentence) as caught:
         fit(CSVDataModule(faulty))
     assert "Traceback" not in str(caught.value)
 

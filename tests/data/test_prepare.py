@@ -198,7 +198,7 @@ def test_label_of_several_channels_is_refused(root: Path) -> None:
 def test_unreadable_file_is_named_with_the_row(root: Path, name: str, damage: str) -> None:
     content = (root / name).read_bytes()
     (root / name).write_bytes({"truncated": content[:-100], "empty": b"", "text": b"not an image" * 50}[damage])
-    with pytest.raises(DataError, match=rf"^train\.csv:2 \(i0\.nii\.gz\): {name} cannot be read: LoadImaged failed"):
+    with pytest.raises(DataError, match=rf"^train\.csv:2 \(i0\.nii\.gz\): {name} cannot be read: it"):
         prepare(root)
 
 
@@ -219,7 +219,7 @@ class Noised(MapTransform):
 def test_failing_patch_transform_is_named_with_file_and_line(root: Path) -> None:
     script = root / "faulty.py"
     script.write_text(PATCH)
-    with pytest.raises(DataError, match=r"Faultyd failed \(.*faulty\.py:7\): ValueError: no contrast in the image"):
+    with pytest.raises(DataError, match=r"\.Faultyd failed \(.*faulty\.py:7\) on image .*: no contrast in the image"):
         prepare(root, [*LOAD, {"Faultyd": {"keys": ["image"]}}], patch={"transforms": str(script)})
 
 

@@ -105,7 +105,8 @@ def test_utf16_is_refused_as_not_readable(root: Path) -> None:
 
 
 def test_unclosed_quote_is_refused_as_not_readable(root: Path) -> None:
-    assert message(root, 'image,label\n"a.nii.gz,a_seg.nii.gz\n').startswith("train.csv: cannot be read as CSV:")
+    text = message(root, 'image,label\n"a.nii.gz,a_seg.nii.gz\n')
+    assert text.startswith('train.csv:2: cannot be read as CSV: a double quote (") is opened and not closed.')
 
 
 def test_near_miss_is_suggested_among_many_columns(root: Path) -> None:

@@ -87,7 +87,16 @@ def test_available_memory_without_a_control_group_is_that_of_the_machine(
 
 DEATHS = [
     ("DataLoader worker (pid 42) is killed by signal: Killed. ", "memory ran out"),
-    ("DataLoader worker (pid 42) is killed by signal: Bus error. It is possible that ...", "memory ran out"),
+    (
+        "DataLoader worker (pid 42) is killed by signal: Bus error. It is possible that dataloader's workers are out "
+        "of shared memory. Please try to raise your shared memory limit.",
+        "--shm-size",
+    ),
+    (
+        "Caught RuntimeError in DataLoader worker process 0.\nTraceback ...\nRuntimeError: unable to allocate shared "
+        "memory(shm) for file </torch_7_1_0>: No space left on device (28)",
+        "--shm-size",
+    ),
     ("DataLoader worker (pid(s) 42, 43) exited unexpectedly", "memory ran out"),
     ("received 0 items of ancdata", "Too many files were open"),
     ("[Errno 24] Too many open files: '/tmp/x'", "Too many files were open"),

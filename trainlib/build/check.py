@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import inspect
 import logging
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from trainlib.build.components import Horizon, build_inferer, build_loss, build_model, build_optimizer, build_scheduler
+from trainlib.build.components import build_inferer, build_loss, build_model, build_optimizer
 from trainlib.build.lookup import find
 from trainlib.build.patches import describe, patched
 from trainlib.build.pipelines import SECTIONS, check_pipelines
+from trainlib.build.rehearsal import try_schedule, try_step
 from trainlib.build.resolve import collect
 from trainlib.build.trainer import trainer_mistakes
+from trainlib.build.types import wrong_types
+from trainlib.config.problems import other_name
 from trainlib.config.schema import Config
 from trainlib.config.sources import Key
 from trainlib.errors import InputError
@@ -49,9 +53,19 @@ def check_components(config: Config) -> list[tuple[Key, str]]:
     optimizer = collect(lambda: _try_optimizer(config, network), mistakes, ("optimizer",))
     if optimizer is None:
         optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
-    collect(lambda: build_scheduler(config, optimizer, Horizon(10, 100)), mistakes, ("scheduler",))
-    # Several components may rest on one and the same mistake, such as that of the window.
-    return list(dict.fromkeys(mistakes + check_pipelines(config) + check_trainer(config)))
+    collect(lambda: try_schedule(config, optimizer), mistakes, ("scheduler",))
+    mistakes += check_pipelines(config)
+    # Several components may rest on one and the same mistake, such as that of the window, or of a script.
+    return list(dict.fromkeys([_blamed(config, *mistake) for mistake in mistakes] + check_trainer(config)))
+
+
+def _blamed(config: Config, key: Key, text: str) -> tuple[Key, str]:
+    """Point to the setting that names a script where the script itself is wrong, not how a component is used."""
+    for name, path in config.patch:
+        starts = (f"{path}:", f"patch: {path} ", f"patch: there is no script {path}.")
+        if (key[0] == name != "transforms" or "cannot be imported" in text) and text.startswith(starts):
+            return ("patch", name), text
+    return key, text
 
 
 def _build_weightless(config: Config) -> Any:
@@ -67,10 +81,8 @@ def _build_weightless(config: Config) -> Any:
 
 def _try_optimizer(config: Config, network: torch.nn.Module | None) -> torch.optim.Optimizer | None:
     """Build the optimizer; one of a patch for the network's parameters, which it may sort by name or shape."""
-    import torch
-
     if config.patch.optimizer is None:
-        return build_optimizer(config, [torch.nn.Parameter(torch.zeros(1))])
+        return try_step(config)
     if network is None:
         return None
     try:
@@ -93,27 +105,42 @@ def check_trainer(config: Config) -> list[tuple[Key, str]]:
         if name in _OWN:
             mistakes.append((key, f"trainer.{name} is set by trainlib. {_OWN[name]}"))
         elif name not in known:
-            hint = did_you_mean(str(name), set(known) - set(_OWN), "trainer.")
+            hint = other_name(str(name)) or did_you_mean(str(name), set(known) - set(_OWN), "trainer.")
             mistakes.append((key, f"trainer.{name} is not an argument of lightning.Trainer.{hint}"))
     mistakes += trainer_mistakes(config.trainer)
-    return mistakes or _refused_values(config)
+    told = {key[-1] for key, _ in mistakes} | {"max_epochs"}  # which is checked without Lightning
+    rest = {name: value for name, value in config.trainer.items() if name not in told}
+    mistakes += [(("trainer", name), f"trainer.{name}: {text}") for name, text in wrong_types(Trainer, rest)]
+    return mistakes or _refused_values(config.trainer)
 
 
-def _refused_values(config: Config) -> list[tuple[Key, str]]:
-    """Make a Trainer of no use, to learn which values it refuses."""
+def _refused_values(arguments: Mapping[str, Any]) -> list[tuple[Key, str]]:
+    """Make Trainers of no use, to learn which values are refused: each alone, or all together."""
+    together = _refusal(arguments)
+    if together is None:
+        return []
+    alone = {name: said for name, value in arguments.items() if (said := _refusal({name: value})) is not None}
+    return [
+        (("trainer", name), f"trainer.{name}: lightning.Trainer refuses {arguments[name]!r}: {said}.")
+        for name, said in alone.items()
+    ] or [(("trainer",), f"trainer: lightning.Trainer refuses these arguments together: {together}.")]
+
+
+def _refusal(arguments: Mapping[str, Any]) -> str | None:
+    """Return what Lightning raises for some arguments; None where it takes them."""
     from lightning import Trainer
     from lightning.fabric.plugins.environments import LightningEnvironment
 
     logging.disable(logging.INFO)  # what it says of the machine is said again when it counts
     try:
         # Who has started the processes is not asked here.
-        plugins = {} if config.trainer.get("plugins") else {"plugins": [LightningEnvironment()]}
-        Trainer(**config.trainer | plugins, logger=False, enable_checkpointing=False)
+        plugins = {} if arguments.get("plugins") else {"plugins": [LightningEnvironment()]}
+        Trainer(**{**arguments, **plugins}, logger=False, enable_checkpointing=False)
     except Exception as error:  # Lightning raises errors of many kinds
-        return [(("trainer",), f"trainer: lightning.Trainer refuses these arguments: {describe(error)}.")]
+        return describe(error)
     finally:
         logging.disable(logging.NOTSET)
-    return []
+    return None
 
 
 def origins(config: Config) -> dict[str, str]:

@@ -45,6 +45,21 @@ def place_mistakes(resolved: Resolved, section: str) -> Iterator[tuple[Key, str]
             yield (*here, keyword), f"{dotted((*here, keyword))}: {text}"
 
 
+def value_mistakes(resolved: Resolved) -> Iterator[tuple[Key, str]]:
+    """Name values that MONAI takes without a word: a probability beyond 1, a key that no case has."""
+    if resolved.found.origin != "monai.transforms":
+        return
+    prob = resolved.kwargs.get("prob")
+    if isinstance(prob, int | float) and not 0 <= prob <= 1:
+        key = (*resolved.key, "prob")
+        yield key, f"{dotted(key)}: expected a number from 0 to 1, found {prob}."
+    for keyword in resolved.written.intersection(_LOOKED_AT):
+        value = resolved.kwargs[keyword]
+        if value is not None and value not in (IMAGE, LABEL):
+            key = (*resolved.key, keyword)
+            yield key, f"{dotted(key)}: expected {IMAGE} or {LABEL}, found {value!r}."
+
+
 def label_map_mistakes(resolved: Resolved, written: Collection[str], task: str) -> Iterator[tuple[Key, str]]:
     """Name what a transform would do with a label map, in a task whose cases have none.
 

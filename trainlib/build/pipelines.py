@@ -5,9 +5,16 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from trainlib.build.guards import as_list, key_mistakes, label_map_mistakes, place_mistakes
+from trainlib.build.guards import (
+    as_list,
+    key_mistakes,
+    label_map_mistakes,
+    place_mistakes,
+    value_mistakes,
+)
 from trainlib.build.keywords import Keywords
 from trainlib.build.post import post_mistakes
+from trainlib.build.rehearsal import augmentation_mistakes
 from trainlib.build.resolve import Resolved, collect, resolve
 from trainlib.build.roles import IMAGE, LABEL, interpolation_keyword, keys_for, modes_for
 from trainlib.config.component import Component
@@ -78,6 +85,7 @@ def resolve_transform(config: Config, section: str, index: int, component: Compo
     if "keys" in kwargs:
         resolved.mistakes += key_mistakes(resolved, section, kwargs["keys"], label_maps=label_maps)
     resolved.mistakes += place_mistakes(resolved, section)
+    resolved.mistakes += value_mistakes(resolved)
     return resolved
 
 
@@ -114,7 +122,7 @@ def _drop_label(resolved: Resolved) -> bool:
 def check_pipelines(config: Config) -> list[tuple[Key, str]]:
     """Build every transform once, try the post-processing, and collect all mistakes."""
     mistakes: list[tuple[Key, str]] = []
-    post: list[tuple[Resolved, Any]] = []
+    whole: dict[str, list[tuple[Resolved, Any]]] = {section: [] for section in SECTIONS}
     label_maps = config.task == SEGMENTATION
     for section in SECTIONS if label_maps else SECTIONS[:-1]:
         for i, component in enumerate(getattr(config.transforms, section)):
@@ -124,10 +132,11 @@ def check_pipelines(config: Config) -> list[tuple[Key, str]]:
                 return resolved, resolved.construct()
 
             built = collect(build, mistakes, ("transforms", section, i))
-            if section == "post" and built is not None:
-                post.append(built)
+            if built is not None:
+                whole[section].append(built)
+    mistakes += augmentation_mistakes(config, whole["train"])
     if not label_maps:
         text = f"transforms.post: {config.task} has no label map to work on after the prediction; leave it empty."
         return mistakes + ([(("transforms", "post"), text)] if config.transforms.post else [])
-    complete = len(post) == len(config.transforms.post)
-    return mistakes + (list(post_mistakes(config, post)) if complete else [])
+    complete = len(whole["post"]) == len(config.transforms.post)
+    return mistakes + (list(post_mistakes(config, whole["post"])) if complete else [])

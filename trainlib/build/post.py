@@ -43,7 +43,7 @@ def post_mistakes(config: Config, transforms: Sequence[tuple[Resolved, Any]]) ->
 
 def _first_mistake(config: Config, transforms: Sequence[tuple[Resolved, Any]], side: int) -> tuple[Key, str] | None:
     """Apply the transforms one after the other to a label map; return the key and sentence of the first failure."""
-    label_map = _slabs(config.out_channels, (1, *[side] * config.data.spatial_dims))
+    label_map = slabs(config.out_channels, (1, *[side] * config.data.spatial_dims))
     case: Any = {PREDICTION: label_map}
     for resolved, transform in transforms:
         name, here = resolved.found.name, dotted(resolved.key)
@@ -60,7 +60,7 @@ def _first_mistake(config: Config, transforms: Sequence[tuple[Resolved, Any]], s
     return None
 
 
-def _slabs(classes: int, shape: tuple[int, ...]) -> torch.Tensor:
+def slabs(classes: int, shape: tuple[int, ...]) -> torch.Tensor:
     """Make a label map in which every class has a slab of its own."""
     import torch
 

@@ -9,6 +9,7 @@ from typing import Any
 from trainlib.build.keywords import Keywords
 from trainlib.build.lookup import Found, find
 from trainlib.build.patches import blame, describe
+from trainlib.build.types import texts_for_numbers, wrong_types
 from trainlib.config.component import Component
 from trainlib.config.schema import Config
 from trainlib.config.sources import Key, dotted
@@ -40,6 +41,7 @@ class Resolved:
         found: What its name stands for.
         kwargs: The keywords of the config and those filled in.
         mistakes: Key and sentence of each keyword that is wrong or missing.
+        written: Names of the keywords that stand in the config.
     """
 
     key: Key
@@ -47,6 +49,7 @@ class Resolved:
     keywords: Keywords
     kwargs: dict[str, Any]
     mistakes: list[tuple[Key, str]] = field(default_factory=list)
+    written: frozenset[str] = frozenset()
 
     def construct(self, *arguments: Any) -> Any:
         """Call the class or function.
@@ -63,13 +66,21 @@ class Resolved:
             if self.found.origin.endswith(".py"):
                 where = blame(error, self.found.origin)
                 raise PatchError(f"{where}: {self.found.name} failed: {describe(error)}.") from error
-            what = (
-                "needs a package that cannot be imported"
-                if isinstance(error, ImportError)
-                else "refuses these keywords"
-            )
-            text = f"{dotted(self.key)}: {self.found.name} {what}: {describe(error)}."
-            raise ComponentError([(self.key, text)]) from error
+            raise ComponentError(self.refusal(error)) from error
+
+    def refusal(self, error: Exception) -> list[tuple[Key, str]]:
+        """Say what the class raised; keywords of the config that have not the annotated type are the likely reason."""
+        name, said = self.found.name, describe(error)
+        if isinstance(error, ImportError):
+            return [(self.key, f"{dotted(self.key)}: {name} needs a package that cannot be imported: {said}.")]
+        return self.suspects(error) or [(self.key, f"{dotted(self.key)}: {name} refuses these keywords: {said}.")]
+
+    def suspects(self, error: Exception) -> list[tuple[Key, str]]:
+        """Name the keywords of the config that have not the annotated type, with what was raised."""
+        written = {keyword: value for keyword, value in self.kwargs.items() if keyword in self.written}
+        said = f"({self.found.name} says: {describe(error)})"
+        wrong = [((*self.key, keyword), text) for keyword, text in wrong_types(self.found.target, written)]
+        return [(key, f"{dotted(key)}: {text} {said}") for key, text in wrong]
 
 
 def facts(config: Config) -> dict[str, Any]:
@@ -133,12 +144,15 @@ def resolve(
         ((*here, name), f"{dotted((*here, name))} is not a keyword of {component.name}.{hint}")
         for name, hint in keywords.unknown(component.kwargs)
     ]
+    if (getattr(found.target, "__module__", None) or "").startswith(("monai.", "torch.")):
+        wrong = texts_for_numbers(found.target, component.kwargs)
+        mistakes += [((*here, name), f"{dotted((*here, name))}: {text}") for name, text in wrong]
     if not mistakes or not keywords.open:
         mistakes += [
             (here, f"{dotted(here)}: {_REMEDIES.get(name, f'{component.name} needs the keyword {name}.')}")
             for name in keywords.missing(kwargs)
         ]
-    return Resolved(here, found, keywords, kwargs, mistakes)
+    return Resolved(here, found, keywords, kwargs, mistakes, frozenset(component.kwargs))
 
 
 def collect(build: Callable[[], Any], mistakes: list[tuple[Key, str]], key: Key) -> Any:

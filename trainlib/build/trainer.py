@@ -30,6 +30,16 @@ def _is_known_strategy(strategy: Any) -> bool:
     return name in (*_STRATEGIES, "fsdp_cpu_offload") or name.startswith("ddp_find_unused_parameters_")
 
 
+def _is_at_least(least: float) -> Callable[[Any], bool]:
+    """Make a function that refuses smaller numbers; what is no number is refused for its type."""
+    return lambda value: not isinstance(value, int | float) or value >= least
+
+
+def _is_share_or_count(value: Any) -> bool:
+    """Tell whether a number is a whole number from 1 on, or a share of an epoch."""
+    return not isinstance(value, int | float) or (value >= 1 if isinstance(value, int) else 0 < value <= 1)
+
+
 _LIMITS: dict[str, _Limit] = {
     "strategy": _Limit(
         _is_known_strategy, " or ".join((", ".join(_STRATEGIES[:-1]), _STRATEGIES[-1])), "a run knows no other."
@@ -43,6 +53,21 @@ _LIMITS: dict[str, _Limit] = {
     "limit_val_batches": _Limit(
         lambda value: value != 0, "more than 0", "the best checkpoint is chosen by the validation. Use 1 for a trial."
     ),
+    "limit_train_batches": _Limit(
+        lambda value: value != 0, "more than 0", "nothing would be trained. Use `trainlib validate` to score alone."
+    ),
+    "accumulate_grad_batches": _Limit(_is_at_least(1), "1 or more", "so many batches make a step of the optimizer."),
+    "check_val_every_n_epoch": _Limit(
+        _is_at_least(1), "1 or more", "so many epochs come before a validation, which chooses the best checkpoint."
+    ),
+    "val_check_interval": _Limit(
+        _is_share_or_count, "1 or more batches, or a share of an epoch up to 1.0", "a validation comes that often."
+    ),
+    "gradient_clip_val": _Limit(
+        _is_at_least(0), "0 or more", "a negative one would turn the training around. Leave it out to clip nothing."
+    ),
+    "log_every_n_steps": _Limit(_is_at_least(0), "0 or more", "so many steps come before the next is logged."),
+    "max_steps": _Limit(lambda value: value != 0, "1 or more, or -1 for no limit", "nothing would be trained."),
     "limit_test_batches": _Limit(
         lambda value: value != 0, "more than 0", "there would be no scores. Leave data.test_csv out to test nothing."
     ),

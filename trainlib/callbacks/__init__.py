@@ -14,6 +14,7 @@ from trainlib.callbacks.checkpoints import best_checkpoint, early_stopping, last
 from trainlib.callbacks.debug import DebugChecks
 from trainlib.callbacks.emissions import Emissions
 from trainlib.callbacks.epochs import EpochTable, LogFlush
+from trainlib.callbacks.fingerprints import Fingerprints
 from trainlib.callbacks.pictures import ImagePictures, SegmentationPictures
 from trainlib.callbacks.predictions import PredictionWriter
 from trainlib.callbacks.progress import make_progress
@@ -49,7 +50,7 @@ def build_callbacks(
     if config.trainer.get("enable_progress_bar", sys.stderr.isatty()):
         callbacks.append(TrainingBar(config.checkpoint.monitor))
     if stage == "fit":
-        callbacks += [Snapshot(config, folder, record or Record()), EpochTable(folder)]
+        callbacks += [Snapshot(config, folder, record or Record()), Fingerprints(config, folder), EpochTable(folder)]
         if debug:
             callbacks.append(DebugChecks(config, folder))
         if config.lr_monitor is not None:

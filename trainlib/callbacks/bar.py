@@ -70,7 +70,7 @@ class TrainingBar(ProgressBar):
         """Move on, and show the loss now and then."""
         if self._bar is None:
             return
-        if time.monotonic() - self._read > _INTERVAL:
+        if "loss" in outputs and time.monotonic() - self._read > _INTERVAL:  # a batch that is skipped has none
             self._read = time.monotonic()
             self._figures["loss"] = f"{float(outputs['loss']):.3f}"
             self._show()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from pathlib import Path
 from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
 
-from trainlib.files import write_table
+from trainlib.files import read_rows, write_table
 from trainlib.folder import RunFolder
 from trainlib.processes import interleaved, is_first
 
@@ -55,10 +54,7 @@ class CaseTable(Callback):
 
 def replace_split(path: Path, split: str, rows: list[dict[str, Any]]) -> None:
     """Write the rows of a split into a table of cases; those of other splits stay as they are."""
-    others: list[dict[str, str]] = []
-    if path.is_file():
-        with path.open(newline="", encoding="utf-8") as file:
-            others = [row for row in csv.DictReader(file) if row["split"] != split]
+    others = [row for row in read_rows(path, lambda row: row.get("split") in _ORDER) if row["split"] != split]
     table = others + [{"split": split, **{name: _text(value) for name, value in row.items()}} for row in rows]
     table.sort(key=lambda row: _ORDER.index(row["split"]))
     columns = dict.fromkeys(name for row in table for name in row)

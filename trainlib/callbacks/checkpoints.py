@@ -21,7 +21,20 @@ _PATHS = ("best_model_path", "kth_best_model_path", "last_model_path")
 
 
 class MovableCheckpoint(ModelCheckpoint):
-    """A `ModelCheckpoint` that knows its files again when the run folder was moved or copied."""
+    """A `ModelCheckpoint` that knows its files again when the run folder was moved or copied.
+
+    Args:
+        scored_by: What the monitored metric follows from, see `Config.scored_by`; None where nothing is monitored.
+        settings: Arguments of `ModelCheckpoint`.
+    """
+
+    def __init__(self, *, scored_by: dict[str, Any] | None = None, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.scored_by = scored_by
+
+    def state_dict(self) -> dict[str, Any]:
+        """Add what the score follows from, to tell on loading whether it can be compared with others."""
+        return super().state_dict() | {"scored_by": self.scored_by}
 
     @property
     def state_key(self) -> str:
@@ -32,6 +45,9 @@ class MovableCheckpoint(ModelCheckpoint):
         """Take the scores over for the present folder, where their checkpoint lies in it."""
         if not Path(self._here(state_dict["best_model_path"])).is_file():
             return  # a new folder, continued from a checkpoint of elsewhere, has a best of its own
+        if state_dict.get("scored_by", self.scored_by) != self.scored_by:
+            log.info("%s is computed in another way than before: the best checkpoint is chosen anew.", self.monitor)
+            return
         paths = {name: self._here(state_dict[name]) for name in _PATHS}
         scores = {self._here(path): score for path, score in state_dict["best_k_models"].items()}
         super().load_state_dict(state_dict | paths | {"dirpath": self.dirpath, "best_k_models": scores})
@@ -45,14 +61,24 @@ class ResumableEarlyStopping(EarlyStopping):
     """An `EarlyStopping` under which a run that had stopped stays so when it is resumed.
 
     Patience and threshold are those of the config; Lightning would take the patience of the checkpoint.
+
+    Args:
+        scored_by: What the monitored metric follows from, see `Config.scored_by`.
+        settings: Arguments of `EarlyStopping`.
     """
 
+    def __init__(self, *, scored_by: dict[str, Any], **settings: Any) -> None:
+        super().__init__(**settings)
+        self.scored_by = scored_by
+
     def state_dict(self) -> dict[str, Any]:
-        """Add the threshold, to tell on loading whether it has changed."""
-        return super().state_dict() | {"min_delta": self.min_delta}
+        """Add the threshold and what the score follows from, to tell on loading whether they have changed."""
+        return super().state_dict() | {"min_delta": self.min_delta, "scored_by": self.scored_by}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on counting; settings that have changed decide anew whether training is over."""
+        if state_dict.get("scored_by", self.scored_by) != self.scored_by:
+            return  # no improvement over what cannot be compared
         super().load_state_dict(state_dict | {"patience": self.patience})
         if state_dict["min_delta"] != self.min_delta:
             self.wait_count = 0  # what was counted is the lack of another improvement
@@ -82,6 +108,7 @@ class ResumableEarlyStopping(EarlyStopping):
 def best_checkpoint(config: Config, folder: RunFolder) -> ModelCheckpoint:
     """Keep the checkpoint with the best value of the monitored metric."""
     return MovableCheckpoint(
+        scored_by=config.scored_by,
         dirpath=folder.checkpoints,
         filename=folder.best.stem,
         monitor=config.checkpoint.monitor,
@@ -109,7 +136,8 @@ def early_stopping(config: Config) -> list[EarlyStopping]:
         return []
     return [
         ResumableEarlyStopping(
-            config.checkpoint.monitor,
+            scored_by=config.scored_by,
+            monitor=config.checkpoint.monitor,
             mode=config.monitor_mode,
             patience=settings.patience,
             min_delta=settings.min_delta,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import logging
+import math
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from types import TracebackType
@@ -15,7 +15,7 @@ from trainlib.callbacks.harmless import harmless
 from trainlib.callbacks.meter import Meter, Reading
 from trainlib.config.grid import WORLD_AVERAGE, intensity
 from trainlib.config.schema import Config
-from trainlib.files import write_table
+from trainlib.files import read_rows, write_table
 from trainlib.folder import RunFolder
 
 log = logging.getLogger(__name__)
@@ -67,9 +67,7 @@ class Emissions(Callback, AbstractContextManager[None]):
         """Start to measure; a resumed run keeps the rows of its earlier parts, whose energy was used."""
         if not trainer.is_global_zero:
             return
-        if self.folder.emissions.is_file():
-            with self.folder.emissions.open(newline="", encoding="utf-8") as file:
-                self._earlier = list(csv.DictReader(file))
+        self._earlier = read_rows(self.folder.emissions, lambda row: all(_is_number(row.get(name)) for name in SUMS))
         self._started = datetime.now(UTC).isoformat(timespec="seconds")
         self._gpu, gpus = _gpus(trainer)
         self._meter = Meter(self.folder.path, gpus, None if self.country else LOOKUP)
@@ -141,6 +139,13 @@ class Emissions(Callback, AbstractContextManager[None]):
 
     def _sum(self, name: str) -> float:
         return sum(float(row[name]) for row in self._earlier)
+
+
+def _is_number(text: str | None) -> bool:
+    try:
+        return math.isfinite(float(text or ""))
+    except ValueError:
+        return False
 
 
 def _gpus(trainer: Trainer) -> tuple[str, list[str] | None]:

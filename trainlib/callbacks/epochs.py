@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 import logging
 import re
 import time
+from pathlib import Path
 from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from trainlib.files import write_table
+from trainlib.diskspace import room_for
+from trainlib.files import read_rows, write_table
 from trainlib.folder import RunFolder
 
 log = logging.getLogger(__name__)
@@ -37,10 +38,8 @@ class EpochTable(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Read the rows of the epochs that the checkpoint has behind it; later ones will be trained again."""
-        if self.folder.metrics.is_file():
-            with self.folder.metrics.open(newline="", encoding="utf-8") as file:
-                rows = list(csv.DictReader(file))
-            self._rows = [row for row in rows if int(row["epoch"]) < trainer.current_epoch]
+        rows = read_rows(self.folder.metrics, lambda row: row.get("epoch", "").isdigit())
+        self._rows = [row for row in rows if int(row["epoch"]) < trainer.current_epoch]
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock."""
@@ -66,7 +65,8 @@ class EpochTable(Callback):
         figures = {name: float(value) for name, value in {**trained, **self._validated}.items() if not _is_rate(name)}
         for logger in trainer.loggers:
             # Lightning itself would log them after the checkpoint is written, and a kill in between lose them.
-            logger.log_metrics(figures, step=trainer.global_step - 1)
+            with room_for(self.folder.logs):
+                logger.log_metrics(figures, step=trainer.global_step - 1)
         row[SECONDS] = f"{time.monotonic() - self._began:.3f}"
         self._rows.append(row)
         if trainer.is_global_zero:
@@ -95,7 +95,8 @@ class LogFlush(Callback):
         """Wait for TensorBoard's writer."""
         for logger in trainer.loggers:
             if isinstance(logger, TensorBoardLogger):
-                logger.experiment.flush()
+                with room_for(Path(logger.log_dir)):
+                    logger.experiment.flush()
 
 
 def _is_rate(name: str) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
+
+from trainlib.files import read_rows
 
 Series = dict[str, list[tuple[float, float]]]
 """Metric -> epochs, counted from 1, with their values."""
@@ -19,11 +20,8 @@ def read_series(path: Path) -> Series:
         For each metric the epochs, counted from 1, with its values.
     """
     series: Series = {}
-    if not path.is_file():
-        return series
-    with path.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            for name, text in row.items():
-                if text and name not in ("epoch", "step", "seconds"):
-                    series.setdefault(name, []).append((float(row["epoch"]) + 1, float(text)))
+    for row in read_rows(path, lambda row: row.get("epoch", "").isdigit()):
+        for name, text in row.items():
+            if text and name not in ("epoch", "step", "seconds"):
+                series.setdefault(name, []).append((float(row["epoch"]) + 1, float(text)))
     return series

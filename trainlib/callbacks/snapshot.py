@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 import shlex
 import shutil
 import subprocess
-import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import distributions
 from pathlib import Path
-from typing import Any
 
-import psutil
-import torch
 from lightning import Callback, LightningModule, Trainer
 
 import trainlib
 from trainlib.build.check import origins
+from trainlib.callbacks.environment import describe_environment, installed_packages
 from trainlib.callbacks.masking import mask_credentials
 from trainlib.config.credentials import read_credentials
 from trainlib.config.load import dump_config
 from trainlib.config.schema import Config
 from trainlib.data.splits import SPLITS, csv_of
-from trainlib.files import write_text
-from trainlib.folder import RunFolder, unique_folder
+from trainlib.files import atomic_folder, write_text
+from trainlib.folder import RunFolder
+from trainlib.runs import free_name
 
 
 @dataclass(frozen=True)
@@ -61,14 +56,19 @@ class Snapshot(Callback):
         """Write the snapshot before anything is trained."""
         if not trainer.is_global_zero:
             return
+        write_text(self.folder.config, dump_config(self.config))  # replaced when the run is resumed
         target = self.folder.snapshot
         if target.exists():
-            target = unique_folder(target / "resumed")
-        for file in (self.folder.config, target / "config.yaml"):  # the first is replaced when the run is resumed
-            write_text(file, dump_config(self.config))
+            target = free_name(target / "resumed")
+        with atomic_folder(target) as temporary:
+            self._write(temporary)
+
+    def _write(self, target: Path) -> None:
+        write_text(target / "config.yaml", dump_config(self.config))
         self._copy_inputs(target)
-        write_text(target / "requirements.txt", _requirements())
-        write_text(target / "environment.json", json.dumps(_environment(), indent=2) + "\n")
+        packages = "".join(f"{name}=={version}\n" for name, version in installed_packages().items())
+        write_text(target / "requirements.txt", packages)
+        write_text(target / "environment.json", json.dumps(describe_environment(), indent=2) + "\n")
         write_text(target / "components.json", json.dumps(origins(self.config), indent=2) + "\n")
         write_text(target / "command.txt", shlex.join(self.record.command) + "\n")
         pushover = self.config.pushover
@@ -79,43 +79,25 @@ class Snapshot(Callback):
         patches = [Path(path) for _, path in self.config.patch if path]
         csvs = [self.config.data_path(csv) for split in SPLITS if (csv := csv_of(self.config, split))]
         for name, files in (("configs", self.record.configs), ("patches", patches), ("csvs", csvs)):
-            for i, file in enumerate(dict.fromkeys(files)):
-                clash = any(file.name == other.name for other in files[:i] if other != file)
-                _copy(file, target / name / (f"{i}_{file.name}" if clash else file.name))
+            for file, copy in names_of_copies(files).items():
+                _copy(file, target / name / copy)
         source = Path(trainlib.__file__).parent
         shutil.copytree(source, target / "trainlib", ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+
+
+def names_of_copies(files: Iterable[Path]) -> dict[Path, str]:
+    """Name the copies of files in one folder of a snapshot; of those that share a name the later ones get a number."""
+    distinct = list(dict.fromkeys(files))
+    return {
+        file: f"{i}_{file.name}" if any(file.name == other.name for other in distinct[:i]) else file.name
+        for i, file in enumerate(distinct)
+    }
 
 
 def _copy(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     if source.is_file():
         shutil.copy2(source, target)
-
-
-def _requirements() -> str:
-    """List every installed package with its version, as ``pip freeze`` does."""
-    found = {dist.metadata["Name"]: dist.version for dist in distributions() if dist.metadata["Name"]}
-    return "".join(f"{name}=={version}\n" for name, version in sorted(found.items(), key=lambda item: item[0].lower()))
-
-
-def _environment() -> dict[str, Any]:
-    """Describe the machine and the versions that results depend on."""
-    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-    return {
-        "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "host": platform.node(),
-        "platform": platform.platform(),
-        "processor": platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
-        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
-        "gpus": gpus,
-        "python": sys.version.split()[0],
-        "trainlib": trainlib.__version__,
-        "torch": torch.__version__,
-        "cuda": torch.version.cuda,
-        "threads": torch.get_num_threads(),
-        "working_directory": str(Path.cwd()),
-    }
 
 
 def _write_git_state(target: Path, folder: Path, credentials: Path | None) -> None:

@@ -3,9 +3,26 @@
 # The order of the imports is that of the commands in `trainlib --help`.
 # isort: off
 from trainlib.cli.running import fit, predict, test, validate
-from trainlib.cli.records import report, schema
+from trainlib.cli.check import check
+from trainlib.cli.records import report, reproduce, schema
+from trainlib.cli.split import split
 from trainlib.cli.datasets import phantom
+from trainlib.cli.support import doctor
 from trainlib.cli.app import app, main
 # isort: on
 
-__all__ = ["app", "fit", "main", "phantom", "predict", "report", "schema", "test", "validate"]
+__all__ = [
+    "app",
+    "check",
+    "doctor",
+    "fit",
+    "main",
+    "phantom",
+    "predict",
+    "report",
+    "reproduce",
+    "schema",
+    "split",
+    "test",
+    "validate",
+]

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
 import trainlib
+from trainlib.errors import Interrupted
+from trainlib.signals import cut_off, interruptible
 
 app = typer.Typer(
     name="trainlib",
@@ -32,6 +36,16 @@ def main() -> NoReturn:
         print(f"trainlib {trainlib.__version__}")
         sys.exit(0)
     try:
-        sys.exit(app())
+        with cut_off(_too_late), interruptible():
+            sys.exit(app())
+    except Interrupted as error:  # before a command could say more
+        print("Interrupted.", file=sys.stderr)
+        sys.exit(error.exit_status)
     finally:
         gc.freeze()  # else Python looks for seconds at what torch and MONAI have made, before it ends
+
+
+def _too_late(number: int) -> None:
+    """Tell that a process is cut off, past all that the process may be waiting for."""
+    with suppress(OSError):
+        os.write(2, b"Interrupted. The ending took too long and was cut off; finished epochs are on disk.\n")

@@ -56,5 +56,7 @@ def phantom(
             make_dataset(folder, seed=seed, **common)
     except FileExistsError as error:
         refuse([Problem(f"{error}. Choose another folder.")])
+    except OSError as error:
+        refuse([Problem(f"{folder} cannot be written ({error.strerror}). Choose another folder.")])
     classes = FINDINGS if task == _Task.classification else CLASSES
     print(f"{folder}: train.csv, valid.csv, test.csv; classes: {', '.join(classes)}")

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from trainlib.errors import InputError, Interrupted, Problem, TrainlibError
+from trainlib.errors import InputError, Interrupted, Problem, ResourceError, TrainlibError
 from trainlib.processes import place
 from trainlib.processes.console import only_warnings
 
@@ -61,6 +61,8 @@ def told(resume: Callable[[Path], str] | None = None) -> Iterator[None]:
     except TrainlibError as error:
         if _is_told_here(error):
             print(error, file=sys.stderr)
+            if resume and isinstance(error, ResourceError) and error.checkpoint:
+                print(resume(error.checkpoint), file=sys.stderr)
         raise typer.Exit(error.exit_status) from None
     except Interrupted as error:
         how = f" {resume(error.checkpoint)}" if resume and error.checkpoint else ""
@@ -128,7 +130,8 @@ def show_results(run: Any) -> None:
     show_metrics({f"{split}/{name}": value for name, value in run.scores(split).items()})
     if run.folder.report.is_file():
         print(f"report       {run.folder.report}")
-    print(f"checkpoint   {run.checkpoint}")
+    if run.folder.best.is_file() or run.folder.last.is_file():  # one of another place has nothing left to train
+        print(f"checkpoint   {run.checkpoint}")
     print(f"run folder   {run.folder.path}")
 
 

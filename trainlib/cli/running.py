@@ -26,6 +26,9 @@ def fit(
     debug: Annotated[
         bool, typer.Option("--debug", help="Look for common mistakes in two short epochs on a few cases.")
     ] = False,
+    no_check: Annotated[
+        bool, typer.Option("--no-check", help="Do not read the headers of all files beforehand.")
+    ] = False,
     print_config: Annotated[bool, typer.Option("--print_config", help="Print the complete config and exit.")] = False,
 ) -> None:
     """Train, then test the best checkpoint. Settings follow as KEY=VALUE, as in trainer.max_epochs=5."""
@@ -37,7 +40,7 @@ def fit(
     start_logging()
     record = Record(("trainlib", *sys.argv[1:]), tuple(files))
     with told(None if debug else lambda checkpoint: _how_to_resume(files, overrides, checkpoint)):
-        run = run_fit(ready, ckpt_path=ckpt_path, record=record, debug=debug)
+        run = run_fit(ready, ckpt_path=ckpt_path, record=record, debug=debug, check=not no_check)
         if not debug and speaks():  # the scores of two epochs would look like results
             show_results(run)
 
@@ -99,4 +102,16 @@ def _how_to_resume(files: list[Path], overrides: list[str], checkpoint: Path) ->
     import shlex
 
     words = ["trainlib", "fit", *(word for file in files for word in ("-c", str(file))), *overrides]
-    return f"Continue from the last finished epoch with:\n  {shlex.join([*words, '--ckpt_path', str(checkpoint)])}"
+    return f"{_what_is_left(checkpoint)} with:\n  {shlex.join([*words, '--ckpt_path', str(checkpoint)])}"
+
+
+def _what_is_left(checkpoint: Path) -> str:
+    from trainlib.checkpoints import epochs_in, planned_epochs, read_checkpoint
+    from trainlib.errors import CheckpointError
+
+    try:
+        content = read_checkpoint(checkpoint)
+    except CheckpointError:  # damaged since then, which the command below will tell
+        return "It goes on"
+    done, planned = epochs_in(content), planned_epochs(content)
+    return f"It goes on from epoch {done + 1} of {planned}" if done < planned else "All epochs are trained; it goes on"

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from trainlib.config.defaults import SEGMENTATION, task_of
 from trainlib.config.merge import defaults_for, merge, parse_override, place
 from trainlib.config.problems import explain
-from trainlib.config.reading import read_file, unresolved
+from trainlib.config.reading import null_signs, read_file, unresolved
 from trainlib.config.schema import Config
 from trainlib.config.sources import Key, Override, Sources
 from trainlib.errors import ConfigError, Problem
@@ -82,6 +82,7 @@ def read_config(files: str | Path | Sequence[str | Path], overrides: Sequence[st
     if not problems and task_of(resolved) != task_of(raw):
         text = "task and data.label_cols decide on defaults, so they cannot be interpolations. Write them out."
         problems = [Problem(text, sources.locate(("task",)))]
+    problems += null_signs(resolved, sources)
     return _check(resolved, sources) if not problems else Loaded(None, problems, sources)
 
 
@@ -177,8 +178,13 @@ def _with_absolute_paths(config: Config) -> Config:
 
 def dump_config(config: Config) -> str:
     """Write a config as YAML that `load_config` reads back to an equal one."""
+    return dump_settings(config.model_dump())
+
+
+def dump_settings(settings: dict[str, Any]) -> str:
+    """Write settings as YAML for `load_config`; what is in them is meant as it stands, a ``${`` too."""
     # OmegaConf's own writer, which puts in quotes what its reader takes for numbers, such as '1e3'.
-    return OmegaConf.to_yaml(OmegaConf.create(_escaped(config.model_dump())))
+    return OmegaConf.to_yaml(OmegaConf.create(_escaped(settings)))
 
 
 def _escaped(node: Any) -> Any:
@@ -190,4 +196,4 @@ def _escaped(node: Any) -> Any:
     return re.sub(r"(\\*)\$\{", r"\1\1\\${", node) if isinstance(node, str) else node
 
 
-__all__ = ["Loaded", "Override", "dump_config", "load_config", "read_config"]
+__all__ = ["Loaded", "Override", "dump_config", "dump_settings", "load_config", "read_config"]

@@ -11,6 +11,7 @@ from omegaconf.errors import GrammarParseError
 
 from trainlib.config.component import Component
 from trainlib.config.defaults import TASK, with_pipelines
+from trainlib.config.nesting import DEEPEST, outline
 from trainlib.config.schema import Config
 from trainlib.config.section import Section
 from trainlib.config.sources import Key, Override
@@ -99,6 +100,8 @@ def parse_override(text: str) -> Override:
     if not separator or not re.fullmatch(r"[^\W\d][\w-]*(\.[\w-]+|\[\d+\])*", key):
         raise ConfigError(f"{text}: expected a setting such as trainer.max_epochs=5.")
     parts = re.findall(r"[\w-]+", key)
+    if outline(value).too_deep is not None:
+        raise ConfigError(f"{text[:60]}...: the value is nested more than {DEEPEST} levels deep, which no setting is.")
     try:
         # OmegaConf's own dialect, so that 2e-3 is a number here as it is in a file.
         parsed = OmegaConf.to_container(OmegaConf.from_dotlist([f"value={value}"]))

@@ -30,6 +30,13 @@ _EXPECTED = {
 }
 # Sections whose values are not repeated: someone may have written a token where the name of a file belongs.
 _SECRET = ("pushover",)
+# What other tools call a setting, where the nearest name would be another one.
+_OTHER_NAMES = {
+    **dict.fromkeys(("epoch", "epochs", "num_epoch", "num_epochs", "n_epochs", "nb_epochs"), "trainer.max_epochs"),
+    **dict.fromkeys(("lr", "learning_rate"), "optimizer.AdamW.lr"),
+    **dict.fromkeys(("workers", "n_workers", "nworkers"), "data.num_workers"),
+    **dict.fromkeys(("bs", "batchsize"), "data.batch_size"),
+}
 _PATTERNS = {
     "name": "a name without slashes that does not begin with a dot",
     "classes": "a name without slashes",
@@ -152,9 +159,21 @@ def _settings() -> Iterator[tuple[str, str]]:
     yield from ((f"trainer.{name}", name) for name in Config.model_fields["trainer"].get_default())
 
 
+def setting_paths() -> list[str]:
+    """List all settings with their sections, as in ``data.root``."""
+    return [path for path, _ in _settings()]
+
+
+def other_name(name: str) -> str:
+    """Say, as a question, which setting other tools have under a name; nothing where there is none."""
+    return f" Did you mean {_OTHER_NAMES[name]}?" if name in _OTHER_NAMES else ""
+
+
 def _nearest_setting(key: Key) -> str:
     """Suggest the same name in another section, a near one in the same section, or a near one in another."""
     *parent, last = key
+    if hint := other_name(str(last)):
+        return hint
     name, siblings = str(last), _section(tuple(parent))
     prefix = dotted(tuple(parent)) + "." if parent else ""
     elsewhere = [(path, field) for path, field in _settings() if path != f"{prefix}{field}"]
@@ -170,4 +189,4 @@ def _nearest_setting(key: Key) -> str:
 def _description(key: Key) -> str:
     """Say what a missing setting is for, from its docstring in the schema."""
     field = _section(key[:-1]).get(key[-1])
-    return field.description if field and field.description else "it is needed."
+    return " ".join(field.description.split()) if field and field.description else "it is needed."

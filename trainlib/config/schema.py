@@ -18,6 +18,7 @@ from trainlib.config.training import (
     EarlyStoppingSection,
     LearningRateSection,
     MetricsSection,
+    TrainerGuardSection,
     TransformsSection,
 )
 from trainlib.config.watching import EmissionsSection, ProgressSection, PushoverSection, ReportSection
@@ -79,6 +80,8 @@ class Config(Section):
     """How whole images are predicted in validation, test and predict."""
     trainer: dict[str, Any] = {"max_epochs": 100}
     """Arguments of `lightning.Trainer`."""
+    trainer_guard: TrainerGuardSection = TrainerGuardSection()
+    """Skip batches whose loss is not finite, or end the training."""
     early_stopping: EarlyStoppingSection | None = None
     """Stop when the monitored metric no longer improves; null never does."""
     checkpoint: CheckpointSection = CheckpointSection()
@@ -143,6 +146,14 @@ class Config(Section):
         # `split/metric` or `split/metric/class`: a class may have any name.
         metric = [*self.checkpoint.monitor.split("/"), ""][1]
         return "min" if metric in ("loss", "hd", "hd95", "asd", "missed", "false_positive") else "max"
+
+    @property
+    def scored_by(self) -> dict[str, Any]:
+        """What the monitored metric follows from; two values of it can be compared where this is the same."""
+        of_loss = self.checkpoint.monitor.endswith("/loss")
+        loss = [self.loss.model_dump(mode="json"), self.patch.loss and Path(self.patch.loss).name]
+        computed = [self.metrics.include_background, self.metrics.nsd_tolerance]
+        return {"monitor": self.checkpoint.monitor, "mode": self.monitor_mode, "by": loss if of_loss else computed}
 
     @property
     def label_values(self) -> dict[int, int]:

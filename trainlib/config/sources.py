@@ -8,6 +8,8 @@ from typing import Any
 
 import yaml
 
+from trainlib.config.nesting import LOADER
+
 Key = tuple[str | int, ...]
 
 
@@ -74,7 +76,7 @@ def _shared(one: Key, other: Key) -> int:
 
 def _line_of(file: Path, key: Key) -> tuple[int, int]:
     """Walk along `key` as far as the file goes; return the line reached and how many parts were found."""
-    node = yaml.compose(file.read_text(encoding="utf-8-sig"), Loader=yaml.SafeLoader)
+    node = yaml.compose(file.read_text(encoding="utf-8-sig"), Loader=LOADER)
     line, found = 1, 0
     for part in key:
         step = _child(node, part)

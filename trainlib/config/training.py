@@ -48,6 +48,13 @@ class CheckpointSection(Section):
     """Whether a smaller or a larger value of it is better; `auto` knows by its name."""
 
 
+class TrainerGuardSection(Section):
+    """What is done about a training loss that is not finite."""
+
+    max_nonfinite: Annotated[int, Field(ge=0)] = 0
+    """Batches of the whole training that may be skipped because their loss is not finite; one more ends it."""
+
+
 class MetricsSection(Section):
     """What is computed for each case."""
 

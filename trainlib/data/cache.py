@@ -14,10 +14,12 @@ import torch
 from trainlib.build.patches import describe
 from trainlib.data.prepare import Preparation, Prepared
 from trainlib.data.splits import Case
-from trainlib.errors import DataError
-from trainlib.files import atomic_path
+from trainlib.errors import DataError, DiskFullError
+from trainlib.files import atomic_path, remove_leftovers
 
 log = logging.getLogger(__name__)
+
+_DAY = 86_400.0  # seconds
 
 
 class NoCache:
@@ -50,6 +52,9 @@ class NoCache:
 
     def put(self, case: Case, prepared: Prepared) -> None:
         """Keep what `fill` returned."""
+
+    def sweep(self) -> None:
+        """Remove what a killed process has left half written."""
 
 
 class MemoryCache(NoCache):
@@ -130,15 +135,25 @@ class DiskCache(NoCache):
         self._write(case)
         return None
 
+    def sweep(self) -> None:
+        """Remove files that nobody has written to for a day; younger ones may be those of another run."""
+        remove_leftovers(self.folder, _DAY)
+
     def _write(self, case: Case) -> Prepared:
         prepared = self.prepare(case)
         try:
-            with atomic_path(self.path(case)) as temporary:
-                torch.save(prepared, temporary)
-        except (OSError, RuntimeError) as error:  # torch raises the latter when the disk is full
+            # Given a name, torch itself opens the file, and hides why it cannot write.
+            with atomic_path(self.path(case)) as temporary, temporary.open("wb") as file:
+                torch.save(prepared, file)
+        except DiskFullError as error:
+            told = str(error).removesuffix(".")
+            raise DiskFullError(
+                f"{told}, or name another folder in data.cache_dir, or set data.cache to memory or none."
+            ) from error
+        except OSError as error:
             raise DataError(
-                f"{case}: {self.folder} cannot be written: {describe(error)}. Free some space, name another folder "
-                "in data.cache_dir, or set data.cache to none."
+                f"{case}: {self.folder} cannot be written: {describe(error)}. Name another folder in "
+                "data.cache_dir, or set data.cache to memory or none."
             ) from error
         return prepared
 

@@ -11,18 +11,18 @@ import torch
 from monai.data import set_track_meta
 from monai.data.meta_obj import get_track_meta
 from monai.transforms import Compose
-from torch.utils.data import Dataset, default_collate
+from torch.utils.data import Dataset, default_collate, get_worker_info
 
 from trainlib.build.roles import IMAGE, LABEL, TARGET
 from trainlib.config.schema import Config
 from trainlib.data.cache import NoCache
-from trainlib.data.failures import explain_failure
+from trainlib.data.failures import explain_failure, wrong_result
 from trainlib.data.labels import read_label
 from trainlib.data.plain import plain_tensor
 from trainlib.data.prepare import Prepared
 from trainlib.data.sampling import Draw
 from trainlib.data.splits import Case
-from trainlib.errors import DataError
+from trainlib.errors import DataError, DiskFullError
 from trainlib.seeding import derive_seed, isolated_random_state
 
 Item = dict[str, Any]
@@ -47,6 +47,16 @@ class CaseFailure:
     """
 
     sentence: str
+    disk_full: bool = False
+
+    @classmethod
+    def of(cls, error: DataError | DiskFullError) -> CaseFailure:
+        """Make it of an error that speaks for itself."""
+        return cls(str(error), isinstance(error, DiskFullError))
+
+    def error(self) -> DataError | DiskFullError:
+        """Return the error to raise in the training process."""
+        return DiskFullError(self.sentence) if self.disk_full else DataError(self.sentence)
 
 
 class TrainDataset(Dataset[Any]):
@@ -78,12 +88,14 @@ class TrainDataset(Dataset[Any]):
                 self.augment.set_random_state(seed)
                 with _untracked():
                     crops = self.augment({key: prepared[key] for key in (IMAGE, LABEL) if key in prepared})
-        except DataError as error:
-            return CaseFailure(str(error))
+        except (DataError, DiskFullError) as error:
+            return CaseFailure.of(error)
         except Exception as error:
-            return CaseFailure(f"{case}: {explain_failure(error, self.config)}")
+            return CaseFailure(f"{case}: {explain_failure(error, self.config, 'train')}")
+        if wrong := wrong_result(crops, "train", with_label=LABEL in prepared):
+            return CaseFailure(f"{case}: {wrong}")
         items: list[Item] = [
-            {key: plain_tensor(crop[key]) for key in (IMAGE, LABEL) if key in crop} | {"case": case.name}
+            {key: plain_tensor(crop[key]) for key in (IMAGE, LABEL) if key in crop} | _names(case)
             for crop in (crops if isinstance(crops, list) else [crops])
         ]
         for item in items:
@@ -99,6 +111,11 @@ class TrainDataset(Dataset[Any]):
                     f"and {tuple(item[LABEL].shape[1:])}. What crops or resizes one must do it to both."
                 )
         return items
+
+
+def _names(case: Case) -> Item:
+    """Return what a case is called: its name, and as `where` its row in the CSV with its file."""
+    return {"case": case.name, "where": str(case)}
 
 
 def _target(case: Case) -> Item:
@@ -135,10 +152,12 @@ class EvaluationDataset(Dataset[Any]):
             return []
         case = self.cases[draw[1]]
         try:
-            item: Prepared = {**self.cache.get(case), **_target(case), "case": case.name, "index": draw[1]}
+            item: Prepared = {**self.cache.get(case), **_target(case), **_names(case), "index": draw[1]}
             if self.original_label and case.label is not None:
                 label, affine = read_label(case.label, self.config)
                 item |= {"original_label": label, "original_affine": affine}
+        except DiskFullError as error:
+            return CaseFailure.of(error)
         except DataError as error:
             text = str(error)
             return CaseFailure(text if text.startswith(str(case)) else f"{case}: {text}")
@@ -163,7 +182,7 @@ def collate(results: Sequence[list[Item] | CaseFailure]) -> Item | CaseFailure:
         return {"case": [], "index": []}
     shapes = {tuple(item[IMAGE].shape) for item in items}
     if len(shapes) > 1:
-        examples = ", ".join(f"{item['case']} {tuple(item[IMAGE].shape)}" for item in items[:4])
+        examples = ", ".join(f"{item['where']} {tuple(item[IMAGE].shape)}" for item in items[:4])
         return CaseFailure(
             f"The cases of a batch differ in shape: {examples}. End transforms.train with a crop or pad to one "
             "size, such as SpatialPadd and RandSpatialCropd, or set data.batch_size to 1."
@@ -193,6 +212,12 @@ class FillDataset(Dataset[Any]):
     def __getitem__(self, index: int) -> Prepared | CaseFailure | None:
         """Prepare one case."""
         try:
-            return self.cache.fill(self.cases[index])
-        except DataError as error:
-            return CaseFailure(str(error))
+            prepared = self.cache.fill(self.cases[index])
+        except (DataError, DiskFullError) as error:
+            return CaseFailure.of(error)
+        if prepared is not None and get_worker_info() is not None:
+            # On its way out of the worker it would be shared anyway, but a lack of room be told to nobody.
+            for value in prepared.values():
+                if isinstance(value, torch.Tensor):
+                    value.share_memory_()
+        return prepared

@@ -33,7 +33,7 @@ def fill(cache: NoCache, cases: Sequence[Case], used: Sequence[int], workers: in
         DataError: Cases cannot be used; all processes name those that any of them found.
     """
     # Decided by one, because what others have written by now may be seen by some and not by others.
-    missing = decided(lambda: [number for number, case in enumerate(cases) if not cache.has(case)])
+    missing = decided(lambda: _missing(cache, cases))
     if not missing:
         return
     log.info("Preparing %d of %d cases.", len(missing), len(cases))
@@ -47,6 +47,13 @@ def fill(cache: NoCache, cases: Sequence[Case], used: Sequence[int], workers: in
         raise DataError(map(Problem, sentences[:_MOST_FAILURES] + more))
 
 
+def _missing(cache: NoCache, cases: Sequence[Case]) -> list[int]:
+    missing = [number for number, case in enumerate(cases) if not cache.has(case)]
+    if missing:
+        cache.sweep()  # before any process begins to write
+    return missing
+
+
 def _prepare(cache: NoCache, cases: Sequence[Case], numbers: Sequence[int], workers: int) -> list[tuple[int, str]]:
     """Prepare some of the cases, and return the numbers of those that failed, each with a sentence."""
     failures: list[tuple[int, str]] = []
@@ -58,6 +65,8 @@ def _prepare(cache: NoCache, cases: Sequence[Case], numbers: Sequence[int], work
         generator=torch.Generator(),
     )
     for number, result in zip(numbers, loader, strict=True):
+        if isinstance(result, CaseFailure) and result.disk_full:
+            raise result.error()  # so would all others
         if isinstance(result, CaseFailure):
             failures.append((number, result.sentence))
         elif result is not None:

@@ -11,10 +11,10 @@ import torch
 from monai.data import MetaTensor
 from monai.transforms import EnsureChannelFirst, LoadImage
 
-from trainlib.build.patches import describe
 from trainlib.build.roles import LABEL
 from trainlib.config.schema import Config
 from trainlib.data.readers import register_readers
+from trainlib.data.unreadable import why_unreadable
 from trainlib.errors import DataError
 
 _MOST_VALUES = 5  # undeclared values named before the rest is left out
@@ -93,7 +93,7 @@ def read_label(path: Path, config: Config) -> tuple[torch.Tensor, torch.Tensor]:
     try:
         label = EnsureChannelFirst()(LoadImage(image_only=True)(str(path)))
     except Exception as error:
-        raise DataError(f"the label {path.name} cannot be read: {describe(error)}.") from error
+        raise DataError(f"the label {path.name} cannot be read: {why_unreadable(path, error)}") from error
     mapped = map_labels(label.numpy(), config.label_values, path.name)
     while mapped.ndim > dims + 1 and mapped.shape[-1] == 1:  # a single slice is often stored as (H, W, 1)
         mapped = mapped[..., 0]

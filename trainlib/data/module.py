@@ -21,7 +21,6 @@ from trainlib.data.prepare import Preparation
 from trainlib.data.sampling import EpochSampler, class_weights
 from trainlib.data.splits import SPLITS_OF, Case, read_split
 from trainlib.data.workers import choose_workers, prepare_open_files, start_worker
-from trainlib.errors import DataError
 from trainlib.processes import local_size, rank, size
 
 log = logging.getLogger(__name__)
@@ -187,7 +186,8 @@ class CSVDataModule(LightningDataModule):
 
         Raises:
             DataError: A case of the batch failed.
+            DiskFullError: There is no room to keep a case of it.
         """
         if isinstance(batch, CaseFailure):
-            raise DataError(batch.sentence)
+            raise batch.error()
         return batch

@@ -18,11 +18,14 @@ from trainlib.build.pipelines import build_pipeline, resolve_transform
 from trainlib.build.roles import IMAGE, LABEL
 from trainlib.config.defaults import SEGMENTATION
 from trainlib.config.schema import Config
-from trainlib.data.failures import explain_failure, unreadable_file
+from trainlib.data.failures import explain_failure, wrong_result
+from trainlib.data.grids import check_grid
 from trainlib.data.labels import MapLabels, read_label
 from trainlib.data.plain import plain, plain_tensor
 from trainlib.data.readers import register_readers
 from trainlib.data.splits import Case
+from trainlib.data.unreadable import unreadable_file
+from trainlib.data.workers import ran_out_of_memory
 from trainlib.errors import DataError
 from trainlib.seeding import isolated_random_state
 
@@ -51,6 +54,8 @@ class Preparation:
         self.config = config
         self.with_label = with_label
         self.pipeline = build_pipeline(config, "base", with_label=with_label)
+        # A loader of the user's own may make something of files that MONAI cannot read.
+        self._loads = any(isinstance(step, LoadImaged) for step in self.pipeline.transforms)
         if with_label:
             _insert_after_loading(self.pipeline, MapLabels(config.label_values))
 
@@ -66,7 +71,10 @@ class Preparation:
         data: dict[str, Any] = {IMAGE: images[0] if len(images) == 1 else images}
         if self.with_label:
             data[LABEL] = str(case.label)
+        files = (*case.images, case.label)
         try:
+            for path in filter(None, files if self._loads else ()):
+                check_grid(path, self.config.data.spatial_dims)
             if not self.with_label and case.label is not None:
                 read_label(case.label, self.config)
             # The result is kept, so that it must not depend on when it is made.
@@ -76,7 +84,14 @@ class Preparation:
         except DataError as error:
             raise DataError(f"{case}: {error}") from error
         except Exception as error:
-            raise DataError(f"{case}: {unreadable_file(case)}{explain_failure(error, self.config)}") from error
+            # Many readers do not name the file.
+            reason = unreadable_file(files) if self._loads and not ran_out_of_memory(error) else ""
+            raise DataError(f"{case}: {reason or explain_failure(error, self.config)}") from error
+        if isinstance(data, list):
+            text = "transforms.base returned a list. What cuts several crops from a case belongs in transforms.train."
+            raise DataError(f"{case}: {text}")
+        if wrong := wrong_result(data, "base", with_label=self.with_label):
+            raise DataError(f"{case}: {wrong}")
         return self._finish(data, case)
 
     def _finish(self, data: Mapping[str, Any], case: Case) -> Prepared:
@@ -89,11 +104,12 @@ class Preparation:
                 f"and {dims} spatial ones (data.spatial_dims)."
             )
         if image.shape[0] != self.config.in_channels:
+            found = f"{image.shape[0]} channel{'s' if image.shape[0] != 1 else ''}"
             each = "one" if self.config.data.channels in (None, 1) else f"{self.config.data.channels} (data.channels)"
             raise DataError(
-                f"{case}: the image has {image.shape[0]} channels after transforms.base, expected "
-                f"{self.config.in_channels}, {each} for each column of data.image_cols. A file must hold one volume or "
-                "slice; save those of a series as files of their own."
+                f"{case}: the image has {found} after transforms.base, expected {self.config.in_channels}, {each} for "
+                "each column of data.image_cols. A file must hold one volume or slice, as the first image of the CSV "
+                "does where data.channels is left out; save those of a series as files of their own."
             )
         affine = image.affine if isinstance(image, MetaTensor) else torch.eye(dims + 1)
         operations = image.applied_operations if isinstance(image, MetaTensor) else []
@@ -109,7 +125,10 @@ class Preparation:
 
     def _finish_label(self, label: torch.Tensor, image: torch.Tensor, case: Case) -> torch.Tensor:
         if label.shape[0] != 1:
-            raise DataError(f"{case}: the label has {label.shape[0]} channels after transforms.base, expected 1.")
+            raise DataError(
+                f"{case}: the label has {label.shape[0]} channels after transforms.base, expected 1 that holds the "
+                "class values. Save it as one map."
+            )
         if label.shape[1:] != image.shape[1:]:
             raise DataError(
                 f"{case}: image and label differ in shape after transforms.base: {tuple(image.shape[1:])} and "

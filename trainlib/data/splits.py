@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from trainlib.config.schema import Config
+from trainlib.data.repeats import labels_for_images, repeated, shared
 from trainlib.data.table import read_table, shortened
 from trainlib.errors import DataError, Problem
 from trainlib.suggest import did_you_mean
@@ -90,7 +91,9 @@ def check_splits(config: Config, splits: Iterable[str]) -> list[Problem]:
             cases[split] = read_split(config, split)
         except DataError as error:
             problems += error.problems
-    return [*problems, *_shared(cases)]
+    for split, members in cases.items():
+        problems += [*repeated(config, members, split), *labels_for_images(members)]
+    return [*problems, *shared(cases)]
 
 
 def _check_columns(config: Config, csv: str, table: pd.DataFrame, with_label: bool) -> None:
@@ -126,6 +129,7 @@ def _check_cells(config: Config, csv: str, table: pd.DataFrame, with_label: bool
     columns = _columns(config, with_label)
     classes = [column for column in config.data.label_cols if with_label and column not in columns]
     group = [config.data.group_col] if with_label and config.data.group_col else []
+    root = os.path.expanduser(config.data.root)  # as `Config.data_path` has it, without a million paths as objects
     for column in [*columns, *classes, *group]:
         cells = list(zip(table.index, table[column], strict=True))
         empty = [Problem(f"column {column!r} is empty.", f"{csv}:{row}") for row, cell in cells if not cell]
@@ -135,10 +139,10 @@ def _check_cells(config: Config, csv: str, table: pd.DataFrame, with_label: bool
         if column not in columns:
             continue
         absent = [
-            Problem(f"column {column!r}: there is no file {path}.", f"{csv}:{row}")
+            Problem(f"column {column!r}: there is no file {config.data_path(cell)}.", f"{csv}:{row}")
             for row, cell in cells
             # `Path.is_file` raises for a folder that may not be entered and for a name that is too long.
-            if cell and not os.path.isfile(path := config.data_path(cell))
+            if cell and not os.path.isfile(os.path.abspath(os.path.join(root, os.path.expanduser(cell))))
         ]
         yield from shortened(absent, csv)
 
@@ -164,14 +168,17 @@ def _cases(config: Config, csv: str, table: pd.DataFrame, with_label: bool) -> I
     map_col = data.label_cols[0] if with_label and config.task == "segmentation" else None
     class_cols = data.label_cols if with_label and config.task == "classification" and data.classes else None
     values = config.label_cells if class_cols else {}
-    for (row, cells), name in zip(table.iterrows(), names, strict=True):
+    group_col = data.group_col if with_label else None
+    used = {*data.image_cols, *(class_cols or []), *filter(None, [map_col, group_col])}
+    cells = {column: list(table[column]) for column in used}
+    for i, (row, name) in enumerate(zip(table.index, names, strict=True)):
         yield Case(
             name=name,
-            row=int(str(row)),
-            images=tuple(config.data_path(cells[column]) for column in data.image_cols),
-            label=config.data_path(cells[map_col]) if map_col else None,
-            target=tuple(values[cells[column]] for column in class_cols) if class_cols else None,
-            group=cells[data.group_col] if with_label and data.group_col else None,
+            row=int(row),
+            images=tuple(config.data_path(cells[column][i]) for column in data.image_cols),
+            label=config.data_path(cells[map_col][i]) if map_col else None,
+            target=tuple(values[cells[column][i]] for column in class_cols) if class_cols else None,
+            group=cells[group_col][i] if group_col else None,
             csv=csv,
         )
 
@@ -191,12 +198,13 @@ def _unique_names(paths: Iterable[str]) -> list[str]:
     # A name that is a case's own must not be given to another as its numbered one.
     taken = {name.casefold() for name in names}
     seen: set[str] = set()
+    numbers: Counter[str] = Counter()  # the last one that a name was given
     unique = []
     for name in names:
-        number, candidate = 1, name
-        while candidate.casefold() in (seen if number == 1 else seen | taken):
-            number += 1
-            candidate = f"{name}_{number}"
+        key, candidate = name.casefold(), name
+        while candidate.casefold() in seen or (candidate != name and candidate.casefold() in taken):
+            numbers[key] = max(numbers[key], 1) + 1
+            candidate = f"{name}_{numbers[key]}"
         seen.add(candidate.casefold())
         unique.append(candidate)
     return unique
@@ -208,20 +216,3 @@ def _stem(path: str) -> str:
             return path[: -len(suffix)]
     head, dot, _ = path.rpartition(".")
     return head if dot and head and "/" not in path[len(head) :] else path
-
-
-def _shared(cases: dict[str, list[Case]]) -> Iterator[Problem]:
-    """Find patients and images that are in more than one split."""
-    for what in ("patient", "image"):
-        first: dict[str, tuple[str, Case]] = {}
-        found: list[Problem] = []
-        for split, members in cases.items():
-            for case in members:
-                key = case.group if what == "patient" else str(case.images[0])
-                if key is None:
-                    continue
-                other_split, other = first.setdefault(key, (split, case))
-                if other_split != split:
-                    text = f"{what} {key} is in {other.csv}:{other.row} too. Leave it in one split."
-                    found.append(Problem(text, f"{case.csv}:{case.row}"))
-        yield from shortened(found, "data")

@@ -26,15 +26,20 @@ def read_table(config: Config, csv: str) -> pd.DataFrame:
     Raises:
         DataError: There is no such file, it is empty, or it is no CSV.
     """
-    path = config.data_path(csv)
+    lines: list[tuple[int, list[str]]] = []
     try:
         # pandas would take a surplus column for row names and shift the others.
-        with path.open(newline="", encoding="utf-8-sig") as file:
+        with config.data_path(csv).open(newline="", encoding="utf-8-sig") as file:
             reader = csv_reader(file, strict=True, skipinitialspace=True)
-            lines = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
+            lines.extend((reader.line_num, [cell.strip() for cell in cells]) for cells in reader)
     except FileNotFoundError:
         raise DataError(f"{csv}: there is no such CSV file in data.root ({config.data.root}).") from None
-    except (OSError, UnicodeDecodeError, CSVError) as error:
+    except UnicodeDecodeError:
+        text = f"{csv}: cannot be read as CSV: it is not a text in UTF-8. Save it as `CSV UTF-8`."
+        raise DataError(text) from None
+    except CSVError as error:
+        raise DataError([_unreadable(csv, lines[-1][0] + 1 if lines else 1, error)]) from None
+    except OSError as error:
         raise DataError(f"{csv}: cannot be read as CSV: {' '.join(str(error).split())}.") from None
     lines = [(row, cells) for row, cells in lines if any(cells)]
     if not lines:
@@ -49,6 +54,16 @@ def read_table(config: Config, csv: str) -> pd.DataFrame:
         index=[row for row, _ in rows],
         dtype=str,
     )
+
+
+def _unreadable(csv: str, row: int, error: CSVError) -> Problem:
+    """Say what is wrong with the row that begins in a line."""
+    reason = str(error).rstrip(".")
+    if "unexpected end of data" in reason or "field larger" in reason:
+        reason = 'a double quote (") is opened and not closed. Close it, or double it where it is part of a name'
+    elif "expected after" in reason:
+        reason = 'text follows a closing double quote ("). Put the whole cell in quotes, and double those inside it'
+    return Problem(f"cannot be read as CSV: {reason}.", f"{csv}:{row}")
 
 
 def _row_problems(csv: str, header: list[str], rows: list[tuple[int, list[str]]]) -> list[Problem]:

@@ -9,6 +9,8 @@ from pathlib import Path
 import psutil
 import torch.multiprocessing
 
+from trainlib.config.schema import Config
+
 try:
     import resource
 except ImportError:  # Windows has no such limits
@@ -20,6 +22,8 @@ _FILES_PER_WORKER = 16
 _FILES_OF_A_RUN = 64
 _MOST_WORKERS = 8
 _CONTROL_GROUP = Path("/sys/fs/cgroup")
+# What torch says where /dev/shm, through which tensors leave a worker, has no room left.
+_NO_SHARED_MEMORY = ("out of shared memory", "shared memory(shm)", "file </torch_")
 
 
 def prepare_open_files() -> int:
@@ -89,27 +93,64 @@ def start_worker(worker_id: int) -> None:
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
 
 
-def explain_worker_death(error: BaseException) -> str | None:
+def ran_out_of_memory(error: BaseException) -> bool:
+    """Tell whether an error of Python, NumPy or torch, or its cause, says that the machine has no memory left."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, MemoryError) or "DefaultCPUAllocator: can't allocate memory" in str(cause):
+            return True
+        cause = cause.__cause__
+    return False
+
+
+def memory_remedy(config: Config | None) -> str:
+    """Name the settings that save memory of the machine, with their present values; of a config those that help."""
+    data = config.data if config is not None else None
+    remedies = []
+    if data is None or data.num_workers != 0:
+        remedies.append(f"lower data.num_workers{_now(config, 'num_workers')}")
+    if data is None or data.batch_size > 1:
+        remedies.append(f"lower data.batch_size{_now(config, 'batch_size')}")
+    if data is None or data.cache == "memory":
+        remedies.append("set data.cache to disk, which keeps no case in memory")
+    if not remedies:
+        remedies = ["make the images smaller in transforms.base (Spacingd)", "use a machine with more memory"]
+    text = remedies[0] if len(remedies) == 1 else f"{', '.join(remedies[:-1])} or {remedies[-1]}"
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _now(config: Config | None, name: str) -> str:
+    """Write the present value of a setting of `data`, as in `` (now 4)``."""
+    return f" (now {getattr(config.data, name)})" if config is not None else ""
+
+
+def explain_worker_death(error: BaseException, config: Config | None = None) -> str | None:
     """Put the death of a worker, which is nearly always a lack of memory, into words.
 
     Args:
         error: What the training ended with.
+        config: The config, to tell present values.
 
     Returns:
         What happened and the settings that help; None for any other error.
     """
-    text = str(error)
+    text = str(error).strip()
     if "received 0 items of ancdata" in text or "Too many open files" in text:
         return (
             "Too many files were open at once. Raise the limit (`ulimit -n 65536`) or set data.num_workers to a "
-            "lower value."
+            f"lower value{_now(config, 'num_workers')}."
+        )
+    if any(sign in text for sign in _NO_SHARED_MEMORY):
+        return (
+            "The memory that processes share (/dev/shm) is full. Raise its size (`docker run --shm-size=8g`), or lower "
+            f"data.num_workers{_now(config, 'num_workers')} or data.batch_size{_now(config, 'batch_size')}. "
+            f"(The system said: {text.splitlines()[-1]})"
         )
     if "DataLoader worker" not in text or "Caught" in text:
         return None
-    if not any(word in text for word in ("exited unexpectedly", "killed by signal", "bus error")):
+    if not any(word in text for word in ("exited unexpectedly", "killed by signal")):
         return None
     return (
-        "A process that prepares cases was ended by the system, most likely because memory ran out. Lower "
-        "data.num_workers, lower data.batch_size, or set data.cache to disk, which keeps no case in memory. "
-        f"(The system said: {text.splitlines()[0]})"
+        "A process that prepares cases was ended by the system, most likely because memory ran out. "
+        f"{memory_remedy(config)} (The system said: {text.splitlines()[0]})"
     )

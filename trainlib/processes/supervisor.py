@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from trainlib.errors import ConfigError, Interrupted, ProcessError, ResourceError
+from trainlib.errors import ConfigError, Interrupted, ProcessError, ResourceError, TrainlibError
 from trainlib.processes.console import Console
 from trainlib.processes.failure import Failure, Failures
 from trainlib.processes.group import CHECKPOINT
@@ -126,10 +126,10 @@ class Supervisor:
             failure = self._failure(failures)
             if failure is not None:
                 self._end(but=failure.rank)
-                raise failure.error()
+                raise _error(failure, failures.store)
         failure = self._failure(failures)
         if failure is not None:
-            raise failure.error()
+            raise _error(failure, failures.store)
         self._listen(0)
 
     def _listen(self, seconds: float = _PAUSE) -> None:
@@ -177,6 +177,14 @@ class Supervisor:
                 os.killpg(member.process.pid, signal.SIGKILL)
             member.process.wait()
             member.connection.close()
+
+
+def _error(failure: Failure, store: Any) -> TrainlibError | Interrupted:
+    """Make the error of a failure, with from where the training can be continued."""
+    error = failure.error()
+    if isinstance(error, Interrupted | ResourceError):
+        error.checkpoint = _checkpoint(store)
+    return error
 
 
 def _checkpoint(store: Any) -> Path | None:

@@ -14,6 +14,7 @@ _HELD = {
     "config.yaml": "the complete config that the run was started with",
     "configs": "the config files as they were given",
     "csvs": "the CSV files that list the cases",
+    "data.csv": "size and SHA-256 of every image and label file",
     "patches": "the scripts of your own that the config names",
     "trainlib": "the source of trainlib that did the training",
     "requirements.txt": "every installed package with its version",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from lightning import LightningModule
 from lightning.pytorch.trainer.states import TrainerFn
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 import trainlib
 from trainlib.build.components import (
@@ -19,28 +20,17 @@ from trainlib.build.components import (
     build_optimizer,
     build_scheduler,
 )
-from trainlib.build.patches import describe
-from trainlib.build.resolve import ComponentError
 from trainlib.config.schema import Config
 from trainlib.processes import interleaved, rank, size
 from trainlib.seeding import derive_seed, seed_all
-from trainlib.tasks.continuation import drop_other_kinds, keep_loss, keep_settings, kind_of
+from trainlib.tasks.batch import Batch, Geometry
+from trainlib.tasks.continuation import drop_other_kinds, keep_loss, keep_settings, kind_of, settings_of
+from trainlib.tasks.failures import component, named, shape_of
+from trainlib.tasks.guard import LossGuard
+from trainlib.tasks.outputs import OutputWatch
+from trainlib.tasks.schedule import epochs_between_steps, follow_metric, try_schedule
 from trainlib.tasks.sharded import whole_network
-
-Batch = Mapping[str, Any]
-
-
-class Geometry(Protocol):
-    """The way from the preprocessed grid back to the files, for values of shape (channels, ...)."""
-
-    def to_image(self, values: torch.Tensor, batch: Batch, item: int) -> Any:
-        """Bring values to the grid of the image file."""
-
-    def to_label(self, values: Any, batch: Batch, item: int) -> torch.Tensor | None:
-        """Bring values from the grid of the image file to that of the label file; None where the two are one."""
-
-    def spacing(self, batch: Batch, item: int) -> list[float]:
-        """Return the voxel size of the label file in mm."""
+from trainlib.tasks.trial import try_window
 
 
 class BaseTask(LightningModule):
@@ -62,7 +52,10 @@ class BaseTask(LightningModule):
         self.config = config
         self.geometry = geometry
         self.keep_probabilities = keep_probabilities
+        self.guard = LossGuard(config)
+        self.outputs = OutputWatch()
         self._loaded: dict[str, Any] | None = None
+        self._groups: list[dict[str, Any]] = []
         self._valid_losses: list[tuple[float, int]] = []
 
     def configure_model(self) -> None:
@@ -88,42 +81,26 @@ class BaseTask(LightningModule):
         raise NotImplementedError
 
     def on_fit_start(self) -> None:
-        """Send one empty window through network, inferer and loss, so that a misfit is told before the first epoch.
-
-        Raises:
-            ComponentError: One of them cannot handle the window, or the output has another shape than it must.
-        """
-        config = self.config
-        window = torch.zeros(1, config.in_channels, *config.roi_size, device=self.device)
-        training = self.network.training
-        self.network.eval()
-        context = self.trainer.precision_plugin.forward_context()
-        with whole_network(self.trainer.strategy.model), torch.no_grad(), torch.random.fork_rng(), context:
-            logits = self._try("model", lambda: self(window))
-            if (shape := tuple(getattr(logits, "shape", ()))) != self.output_shape:
-                text = (
-                    f"model: for an input of shape {tuple(window.shape)} the output has shape {shape}, expected "
-                    f"{self.output_shape}: {self.output_meaning}"
-                )
-                raise ComponentError([(("model",), text)])
-            self._try("inferer", lambda: self.inferer(window, self))
-            self._try("loss", lambda: self._loss(logits, self._empty_target()))
-        self.network.train(training)
-
-    def _try(self, section: str, call: Callable[[], torch.Tensor]) -> torch.Tensor:
-        """Call a component; what it raises becomes a sentence that names its section."""
-        try:
-            return call()
-        except (RuntimeError, ValueError, TypeError, AssertionError, IndexError, ImportError) as error:
-            window = (1, self.config.in_channels, *self.config.roi_size)
-            text = f"{section}: fails on an image of shape {window}: {describe(error)}."
-            raise ComponentError([((section,), text)]) from error
+        """Tell before the first epoch that network, inferer and loss do not fit the window, or each other."""
+        with whole_network(self.trainer.strategy.model):
+            try_window(self, self._empty_target())
 
     def configure_optimizers(self) -> Any:
         """Build the optimizer and, where the config has one, the learning-rate schedule."""
         optimizer = build_optimizer(self.config, self.network.parameters())
+        self._groups = settings_of(optimizer)
         schedule = build_scheduler(self.config, optimizer, self.horizon)
-        return {"optimizer": optimizer, "lr_scheduler": schedule} if schedule else optimizer
+        if schedule is None:
+            return optimizer
+        try_schedule(schedule["scheduler"], self.config, self.horizon)
+        if isinstance(schedule["scheduler"], ReduceLROnPlateau):
+            schedule["frequency"] = epochs_between_steps(self.config)
+        return {"optimizer": optimizer, "lr_scheduler": schedule}
+
+    def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
+        """Step a schedule, but for one that follows a metric: that was done before the checkpoint was written."""
+        if not isinstance(scheduler, ReduceLROnPlateau):
+            super().lr_scheduler_step(scheduler, metric)
 
     @property
     def horizon(self) -> Horizon:
@@ -135,9 +112,14 @@ class BaseTask(LightningModule):
         logits: torch.Tensor = self.network(image)
         return logits
 
-    def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
-        """Return the loss of a batch."""
-        loss: torch.Tensor = self._shared_step(batch, "train")["loss"]
+    def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor | None:
+        """Return the loss of a batch; None, of which nothing is learned, where it is not finite and may be skipped."""
+        self.guard.prepare(self.network)
+        with named(batch):
+            loss: torch.Tensor = self._shared_step(batch, "train")["loss"]
+        if not self.guard.accepts(loss, batch, self):
+            return None
+        self.log_loss("train", loss, len(batch["image"]))
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
@@ -154,7 +136,24 @@ class BaseTask(LightningModule):
 
     def _evaluate(self, batch: Batch, stage: str) -> dict[str, Any]:
         """Do nothing for a batch of no case, with which a process waits for the others."""
-        return self._shared_step(batch, stage) if batch["case"] else {"rows": [], "label_maps": [], "predictions": []}
+        if not batch["case"]:
+            return {"rows": [], "label_maps": [], "predictions": []}
+        with named(batch):
+            return self._shared_step(batch, stage)
+
+    def logits_of(self, batch: Batch, stage: str, network: Callable[..., Any]) -> torch.Tensor:
+        """Return the logits of a batch: of windows from the network itself, of whole cases through the inferer."""
+        image = batch["image"]
+        with component("model" if stage == "train" else "inferer", self.config, f"images of {shape_of(image)}"):
+            logits: torch.Tensor = self(image) if stage == "train" else self.inferer(image, network)
+        if stage != "train":
+            self.outputs.look(logits, batch)
+        return logits
+
+    def loss_of(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Return the loss of a batch."""
+        with component("loss", self.config, f"logits of {shape_of(logits)}"):
+            return self._loss(logits, target)
 
     def _shared_step(self, batch: Batch, stage: str) -> dict[str, Any]:
         raise NotImplementedError
@@ -177,6 +176,32 @@ class BaseTask(LightningModule):
         """Seed dropout and its kin, so that an epoch does not depend on how many ran before it."""
         own = [rank()] if rank() else []  # so that each process drops something else
         seed_all(derive_seed(self.config.seed, self.current_epoch, *own))
+        self.trainer.callback_metrics.pop("train/loss", None)  # Lightning keeps what an epoch may not have
+
+    def on_train_epoch_end(self) -> None:
+        """Let no checkpoint be written of weights that are of no use, nor one without the schedule's last step."""
+        self.guard.check_weights(self)
+        self.guard.check_outputs(self)
+        if not self.guard.end_epoch():  # there is no mean over no batches, and it may be monitored
+            self.log_loss("train", torch.tensor(float("nan")), 1)
+        follow_metric(self)
+
+    def on_validation_start(self) -> None:
+        """Do not validate weights that are of no use."""
+        if self.trainer.state.fn == TrainerFn.FITTING:
+            self.guard.check_weights(self)
+
+    def on_validation_end(self) -> None:
+        """Tell the cases that the network could not handle."""
+        self.outputs.tell()
+
+    def on_test_end(self) -> None:
+        """Tell the cases that the network could not handle."""
+        self.outputs.tell()
+
+    def on_predict_end(self) -> None:
+        """Tell the cases that the network could not handle."""
+        self.outputs.tell()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what tells on loading whether something has changed: config, kind of optimizer, planned length."""
@@ -184,7 +209,10 @@ class BaseTask(LightningModule):
             "version": trainlib.__version__,
             "config": self.config.model_dump(mode="json"),
             "optimizer": kind_of(self.trainer.optimizers[0]),
+            "groups": self._groups,
+            "scored_by": self.config.scored_by,
             "horizon": [self.horizon.epochs, self.horizon.steps],
+            "nonfinite": self.guard.skipped,
             "processes": size(),
         }
 
@@ -194,6 +222,7 @@ class BaseTask(LightningModule):
         keep_loss(self, checkpoint)
         if self._loaded is not None and self.trainer.state.fn == TrainerFn.FITTING:
             drop_other_kinds(self, checkpoint)
+            self.guard.skipped = self._loaded.get("nonfinite", 0)
 
     def on_train_start(self) -> None:
         """Let the config as it is now, not the checkpoint, decide learning rate and schedule."""

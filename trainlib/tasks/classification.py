@@ -11,7 +11,8 @@ from torch import nn
 from trainlib.build.roles import TARGET
 from trainlib.metrics.classification import score_split
 from trainlib.processes import interleaved
-from trainlib.tasks.base import BaseTask, Batch
+from trainlib.tasks.base import BaseTask
+from trainlib.tasks.batch import Batch
 
 log = logging.getLogger(__name__)
 
@@ -64,14 +65,14 @@ class ClassificationTask(BaseTask):
         return self.loss(logits, target[:, None])
 
     def _shared_step(self, batch: Batch, stage: str) -> dict[str, Any]:
-        image = batch["image"]
-        logits = self(image) if stage == "train" else self.inferer(image, self)
+        logits = self.logits_of(batch, stage, self)
         outputs: dict[str, Any] = {}
         if stage in ("train", "valid"):
-            outputs["loss"] = self._loss(logits, batch[TARGET])
-            self.log_loss(stage, outputs["loss"], len(image))
+            outputs["loss"] = self.loss_of(logits, batch[TARGET])
         if stage == "train":
             return outputs
+        if stage == "valid":
+            self.log_loss(stage, outputs["loss"], len(logits))
         probabilities = self._to_probabilities(logits)
         target = batch[TARGET].cpu() if stage != "predict" else None
         rows = [self._row(p, None if target is None else target[i]) for i, p in enumerate(probabilities)]
@@ -121,7 +122,10 @@ class ClassificationTask(BaseTask):
         probabilities, targets = (torch.cat(parts) for parts in zip(*scored, strict=True))
         classes, multilabel = self.config.data.classes, self.config.multilabel
         self._tell_absent(stage, targets)
-        scores = score_split(probabilities, targets, classes, multilabel=multilabel)
+        finite = probabilities.isfinite()
+        scores = score_split(probabilities.where(finite, 0.0), targets, classes, multilabel=multilabel)
+        if not bool(finite.all()):  # there is no order among cases with nan, and none is left out
+            scores = dict.fromkeys(scores, float("nan"))
         self.log_dict({f"{stage}/{name}": float(value) for name, value in scores.items()}, logger=False)
 
     def _tell_absent(self, stage: str, targets: torch.Tensor) -> None:

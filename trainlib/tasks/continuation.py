@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-import math
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
@@ -17,14 +16,27 @@ from trainlib.processes import size
 if TYPE_CHECKING:
     from torch.optim import Optimizer
 
+    from trainlib.config.schema import Config
     from trainlib.tasks.base import BaseTask
 
 log = logging.getLogger(__name__)
+
+_PLATEAU = "ReduceLROnPlateau"
+# What a plateau schedule has learned, beside its settings.
+_COUNTS = ("best", "num_bad_epochs", "cooldown_counter", "last_epoch")
 
 
 def kind_of(optimizer: Optimizer) -> dict[str, Any]:
     """Describe what an optimizer's state fits to: its class and the number of parameters in each group."""
     return {"class": type(optimizer).__qualname__, "groups": [len(group["params"]) for group in optimizer.param_groups]}
+
+
+def settings_of(optimizer: Optimizer) -> list[dict[str, Any]]:
+    """List the settings of each group of parameters, such as the learning rate, as an optimizer was built with them."""
+    plain = (int, float, str, tuple, type(None))
+    return [
+        {name: value for name, value in group.items() if isinstance(value, plain)} for group in optimizer.param_groups
+    ]
 
 
 def drop_other_kinds(task: BaseTask, checkpoint: dict[str, Any]) -> None:
@@ -43,65 +55,113 @@ def drop_other_kinds(task: BaseTask, checkpoint: dict[str, Any]) -> None:
     if other:
         checkpoint["optimizer_states"] = []
         log.info("The optimizer is of another kind than in the checkpoint, and starts without its memory.")
-    if other or before["config"]["scheduler"] != now.model_dump(mode="json")["scheduler"]:
+    schedules = before["config"]["scheduler"], _dumped(now)["scheduler"]
+    if other or (schedules[0] != schedules[1] and not all(_name(schedule) == _PLATEAU for schedule in schedules)):
         checkpoint["lr_schedulers"] = []
+    if (epochs := checkpoint["epoch"] + 1) >= (task.trainer.max_epochs or 0) > 0:
+        log.info("%d epochs are trained, and trainer.max_epochs is %d: none is left.", epochs, task.trainer.max_epochs)
 
 
 def keep_settings(task: BaseTask, loaded: Mapping[str, Any]) -> None:
     """Replace the learning rate, other optimizer settings and the schedule that a checkpoint brought.
 
     Where nothing has changed, the checkpoint's state stands, to the bit. Otherwise a new optimizer and schedule
-    are taken forward to the step that was reached, as if the settings had been these from the beginning.
+    are taken forward to where the training is, as if the settings had been these from the beginning. A schedule that
+    follows a metric cannot be repeated: it goes on with what it has learned, and with the rate that it has reached
+    unless the optimizer's has changed.
 
     Args:
         task: The task, its checkpoint restored.
         loaded: The entry ``trainlib`` of the checkpoint.
     """
-    before, now = loaded.get("processes", 1), size()
-    if before != now:
-        log.info("Processes: now %d, in the checkpoint %d. Each takes data.batch_size cases in a step.", now, before)
-    if _settings(loaded["config"]) == _settings(task.config.model_dump(mode="json")) and (
-        loaded["optimizer"] == kind_of(task.trainer.optimizers[0])
-        and loaded["horizon"] == [task.horizon.epochs, task.horizon.steps]
-    ):
-        return
+    if (before := loaded.get("processes", 1)) != size():
+        log.info("Processes: now %d, in the checkpoint %d. Each takes data.batch_size cases in a step.", size(), before)
     optimizer = build_optimizer(task.config, task.network.parameters())
+    same = _compared(task, loaded, optimizer)
+    if same.optimizer and same.course:
+        return
     schedule = build_scheduler(task.config, optimizer, task.horizon)
-    if schedule is not None:
-        steps = _steps(task, loaded) if schedule["interval"] == "step" else task.current_epoch
-        _advance(schedule["scheduler"], steps)
+    if schedule is not None and not same.follows:
+        _advance(schedule["scheduler"], _steps_behind(task, schedule["interval"]))
     restored = task.trainer.optimizers[0]
-    for group, fresh in zip(restored.param_groups, optimizer.param_groups, strict=True):
-        group.update({name: value for name, value in fresh.items() if name != "params"})
+    if not (same.optimizer and same.followed and same.follows):
+        for group, fresh in zip(restored.param_groups, optimizer.param_groups, strict=True):
+            group.update({name: value for name, value in fresh.items() if name != "params"})
     if schedule is not None:
-        task.trainer.lr_scheduler_configs[0].scheduler.load_state_dict(schedule["scheduler"].state_dict())
-    log.info("Learning rate and schedule are those of the config, from step %d on.", task.global_step)
-
-
-def _steps(task: BaseTask, loaded: Mapping[str, Any]) -> int:
-    """Count the steps until now, as if all had taken as many cases as they do from now on."""
-    configs = loaded["config"], task.config.model_dump(mode="json")
-    batches, accumulated = (
-        [config[section].get(name) or 1 for config in configs]
-        for section, name in (("data", "batch_size"), ("trainer", "accumulate_grad_batches"))
+        state, own = schedule["scheduler"].state_dict(), task.trainer.lr_scheduler_configs[0].scheduler
+        if same.followed and same.follows and same.score:  # what was best still is
+            state |= {name: value for name, value in own.state_dict().items() if name in _COUNTS}
+        own.load_state_dict(state)
+    rates = ", ".join(f"{group['lr']:g}" for group in restored.param_groups)
+    log.info(
+        "Learning rate and schedule are those of the config, from step %d on: the rate is %s.", task.global_step, rates
     )
-    if batches[0] == batches[1] and accumulated[0] == accumulated[1] and loaded.get("processes", 1) == size():
-        return task.global_step
-    return task.current_epoch * math.ceil(task.trainer.num_training_batches / accumulated[1])
 
 
-def _settings(config: Mapping[str, Any]) -> list[Any]:
-    """List all that a config says on optimizer and schedule; a patch script may have moved with the project."""
+class _Same(NamedTuple):
+    """What a checkpoint and the config agree in.
+
+    Attributes:
+        optimizer: The optimizer and all its settings.
+        course: The schedule and what it depends on.
+        score: What the monitored metric follows from.
+        followed: Whether the schedule of the checkpoint follows a metric.
+        follows: Whether that of the config does.
+    """
+
+    optimizer: bool
+    course: bool
+    score: bool
+    followed: bool
+    follows: bool
+
+
+def _compared(task: BaseTask, loaded: Mapping[str, Any], optimizer: Optimizer) -> _Same:
+    """Compare what a checkpoint was trained with to the config, and to an optimizer that was built from it."""
+    before, now = loaded["config"], _dumped(task.config)
+    same_optimizer = (
+        _optimizer_settings(before) == _optimizer_settings(now)
+        and loaded["optimizer"] == kind_of(optimizer)
+        and loaded.get("groups", settings_of(optimizer)) == settings_of(optimizer)
+    )
+    follows = _name(now["scheduler"]) == _PLATEAU
+    score = loaded.get("scored_by", task.config.scored_by) == task.config.scored_by
+    length = loaded["horizon"] == [task.horizon.epochs, task.horizon.steps]
+    # Only a schedule over steps or epochs depends on the length of the training, only one over a metric on that.
+    course = before["scheduler"] == now["scheduler"] and (score if follows else length or now["scheduler"] is None)
+    return _Same(same_optimizer, course, score, _name(before["scheduler"]) == _PLATEAU, follows)
+
+
+def _dumped(config: Config) -> dict[str, Any]:
+    return config.model_dump(mode="json")
+
+
+def _name(component: Any) -> str | None:
+    """Return the name of a component as it stands in a config, without its module."""
+    name = next(iter(component)) if isinstance(component, Mapping) else component
+    return name.rpartition(".")[2] if name else None
+
+
+def _optimizer_settings(config: Mapping[str, Any]) -> list[Any]:
+    """List all that a config says on the optimizer; a patch script may have moved with the project."""
     script = config["patch"]["optimizer"]
-    return [config["optimizer"], config["scheduler"], script and Path(script).name]
+    return [config["optimizer"], script and Path(script).name]
+
+
+def _steps_behind(task: BaseTask, interval: str) -> int:
+    """Tell how often the schedule had been stepped by now, had the settings always been these.
+
+    With another batch size an epoch has another number of steps than those that were counted.
+    """
+    if interval == "epoch":
+        return task.current_epoch
+    if task.trainer.max_steps > 0:
+        return min(task.global_step, task.horizon.steps)
+    return task.current_epoch * task.horizon.steps // task.horizon.epochs
 
 
 def _advance(scheduler: Any, steps: int) -> None:
-    """Step a schedule without its optimizer; one that follows a metric starts anew."""
-    from torch.optim.lr_scheduler import ReduceLROnPlateau
-
-    if isinstance(scheduler, ReduceLROnPlateau):
-        return
+    """Step a schedule without its optimizer."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch expects an optimizer step before each
         for _ in range(steps):

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from monai.transforms import apply_transform
 from torch import nn
 
 from trainlib.build.pipelines import build_pipeline
@@ -13,7 +14,9 @@ from trainlib.build.roles import PREDICTION
 from trainlib.metrics.case import score_case
 from trainlib.metrics.summary import METRICS, summarise
 from trainlib.processes import interleaved
-from trainlib.tasks.base import BaseTask, Batch
+from trainlib.tasks.base import BaseTask
+from trainlib.tasks.batch import Batch
+from trainlib.tasks.failures import component, shape_of
 
 Rows = list[dict[str, Any]]
 
@@ -51,13 +54,12 @@ class SegmentationTask(BaseTask):
         return self.loss(logits, label.long())
 
     def _shared_step(self, batch: Batch, stage: str) -> dict[str, Any]:
-        image = batch["image"]
-        logits = self(image) if stage == "train" else self.inferer(image, self.network)
+        logits = self.logits_of(batch, stage, self.network)
         outputs: dict[str, Any] = {}
         if stage in ("train", "valid"):
-            outputs["loss"] = self._loss(logits, batch["label"])
-            self.log_loss(stage, outputs["loss"], len(image))
+            outputs["loss"] = self.loss_of(logits, batch["label"])
         if stage == "valid":
+            self.log_loss(stage, outputs["loss"], len(logits))
             outputs |= self._score_preprocessed(logits, batch)
         elif stage in ("test", "predict"):
             outputs |= self._predict(logits, batch, with_scores=stage == "test")
@@ -88,7 +90,8 @@ class SegmentationTask(BaseTask):
         assert self.geometry is not None
         outputs: dict[str, Any] = {"predictions": [], "rows": []}
         for i, probabilities in enumerate(logits.float().softmax(dim=1).cpu()):
-            restored = self.geometry.to_image(probabilities, batch, i)
+            with component("transforms.base", self.config, f"the way back from {shape_of(probabilities)}"):
+                restored = self.geometry.to_image(probabilities, batch, i)
             label_map = self._label_map(restored)
             prediction = {"index": batch["index"][i], "label_map": label_map, "affine": restored.affine.numpy()}
             if self.keep_probabilities:
@@ -112,8 +115,11 @@ class SegmentationTask(BaseTask):
             Class values, shape (...).
         """
         classes = torch.as_tensor(scores).argmax(dim=0, keepdim=True)
-        classes = self.post({PREDICTION: classes})[PREDICTION]
-        return np.asarray(torch.as_tensor(classes)[0].cpu().numpy()).astype(np.int16)
+        data: Any = {PREDICTION: classes}
+        for i, (transform, spec) in enumerate(zip(self.post.transforms, self.config.transforms.post, strict=True)):
+            with component(f"transforms.post[{i}].{spec.name}", self.config, f"a label map of {shape_of(classes)}"):
+                data = apply_transform(transform, data)
+        return np.asarray(torch.as_tensor(data[PREDICTION])[0].cpu().numpy()).astype(np.int16)
 
     def _score(
         self,

@@ -1,0 +1,100 @@
+"""Many files at once: all are read, a process that dies spoils one, and Ctrl-C leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.check.deadly import read_or_die
+from tests.check.helpers import make_cases
+from trainlib.check import parallel
+from trainlib.check.parallel import read_headers, read_voxels
+from trainlib.check.reading import File, read_facts
+
+# Two processes that each read for a minute.
+SLOW = """
+import sys, time
+from pathlib import Path
+from trainlib.check import parallel
+from trainlib.check.reading import File
+from trainlib.signals import interruptible
+
+def slow(file, dims, *, voxels):
+    print("reading", flush=True)
+    time.sleep(1 if file.path.name < "2" else 60)
+
+if __name__ == "__main__":
+    parallel.PATIENCE, parallel.read_facts = -1, slow
+    with interruptible():
+        parallel.read_voxels([File(Path(str(i))) for i in range(9)], 3, 2)
+"""
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[File]:
+    monkeypatch.setattr(parallel, "PATIENCE", -1)
+    make_cases(tmp_path, 4)
+    return [*(File(tmp_path / f"i{i}.nii.gz") for i in range(4)), File(tmp_path / "l0.nii.gz", label=True)]
+
+
+def test_processes_read_what_one_process_reads(files: list[File]) -> None:
+    seen: list[int] = []
+    found = read_voxels([*files, files[0]], 3, 2, lambda: seen.append(1))
+    assert list(found) == files
+    assert found == {file: read_facts(file, 3, voxels=True) for file in files}
+    assert len(seen) == len(files)
+    assert read_voxels(files, 3, 0) == found
+
+
+def test_few_small_files_are_read_without_a_process(files: list[File], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parallel, "ProcessPoolExecutor", None)
+    monkeypatch.setattr(parallel, "PATIENCE", 60)
+    assert list(read_voxels(files, 3, 2)) == files
+
+
+def test_headers_are_read_without_voxels(files: list[File]) -> None:
+    found = read_headers(files, 3)
+    assert list(found) == files
+    assert all(facts.header and facts.voxels is None for facts in found.values())
+
+
+def test_a_file_that_kills_its_process_is_named_and_the_others_are_read(
+    files: list[File], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parallel, "read_facts", read_or_die)
+    found = read_voxels(files, 3, 2)
+    assert list(found) == files
+    [dead] = [file.path.name for file, facts in found.items() if facts.error]
+    assert dead == "i2.nii.gz"
+    assert "most likely because memory ran out" in found[files[2]].error
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_nothing_is_left_of_a_reading_that_is_ended(tmp_path: Path, number: int) -> None:
+    (tmp_path / "slow.py").write_text(SLOW)
+    process = subprocess.Popen(
+        [sys.executable, str(tmp_path / "slow.py")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "reading\n"
+    children = psutil.Process(process.pid).children(recursive=True)
+    assert len(children) >= 2
+    if number == signal.SIGINT:  # a terminal sends it to all processes
+        os.killpg(process.pid, number)
+    else:
+        process.kill()
+    _, alive = psutil.wait_procs(children, timeout=30)
+    assert alive == []
+    _, errors = process.communicate(timeout=30)
+    assert "SpawnProcess" not in errors
+    assert ("Interrupted" in errors) == (number == signal.SIGINT)

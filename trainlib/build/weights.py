@@ -1,0 +1,44 @@
+"""Compare the weights of a checkpoint with the network that a config builds, without memory for either."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from trainlib.build.components import build_model
+from trainlib.config.schema import Config
+from trainlib.seeding import isolated_random_state
+
+_PREFIX = "network."  # of a task's network among all that a checkpoint holds
+
+
+def misfitting_weights(state: Mapping[str, Any], config: Config) -> list[str]:
+    """List the weights that one of both lacks, or that have another shape; none where the network cannot tell.
+
+    Args:
+        state: The weights of a checkpoint by name.
+        config: The config.
+    """
+    import torch
+
+    try:
+        with isolated_random_state(0), torch.device("meta"):
+            network = build_model(config).state_dict()
+        expected = {_PREFIX + name: tuple(value.shape) for name, value in network.items()}
+    except Exception:  # a network that needs memory, or one that takes its shapes from the first image
+        return []
+    found = {name: _shape(value) for name, value in state.items() if name.startswith(_PREFIX)}
+    return [
+        *(f"{name} is missing" for name in expected if name not in found),
+        *(f"{name} is not known to the network" for name in found if name not in expected),
+        *(f"{name} is {_words(found[name])}, expected {_words(shape)}"
+          for name, shape in expected.items() if found.get(name, shape) != shape),
+    ]  # fmt: skip
+
+
+def _shape(value: Any) -> tuple[int, ...] | None:
+    return tuple(value.shape) if hasattr(value, "shape") else None
+
+
+def _words(shape: tuple[int, ...] | None) -> str:
+    return "no tensor" if shape is None else f"of shape {shape}"

@@ -1,0 +1,1 @@
+"""What is wrong with the files of a data set, what they are like, and whether they fit the machine."""

@@ -1,0 +1,1 @@
+"""Commands beyond those that train and use a network, a file for each."""

@@ -1,0 +1,1 @@
+"""Run a finished run again from its own snapshot, and compare what comes out."""

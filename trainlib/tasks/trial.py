@@ -1,0 +1,44 @@
+"""Try network, inferer and loss before the first epoch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from trainlib.build.resolve import ComponentError
+from trainlib.tasks.failures import component, shape_of
+
+if TYPE_CHECKING:
+    from trainlib.tasks.base import BaseTask
+
+
+def try_window(task: BaseTask, target: torch.Tensor) -> None:
+    """Send one empty window through network, inferer and loss, so that a misfit is told before the first epoch.
+
+    Args:
+        task: The task, its trainer ready.
+        target: A target for the window.
+
+    Raises:
+        ComponentError: One of them cannot handle the window, or the output has another shape than it must.
+    """
+    config = task.config
+    window = torch.zeros(1, config.in_channels, *config.roi_size, device=task.device)
+    subject = f"an image of {shape_of(window)}"
+    training = task.network.training
+    task.network.eval()
+    with torch.no_grad(), torch.random.fork_rng(), task.trainer.precision_plugin.forward_context():
+        with component("model", config, subject):
+            logits = task(window)
+        if (shape := tuple(getattr(logits, "shape", ()))) != task.output_shape:
+            text = (
+                f"model: for an input of {shape_of(window)} the output has shape {shape}, expected "
+                f"{task.output_shape}: {task.output_meaning}"
+            )
+            raise ComponentError([(("model",), text)])
+        with component("inferer", config, subject):
+            task.inferer(window, task)
+        with component("loss", config, subject):
+            task._loss(logits, target)
+    task.network.train(training)
