@@ -14,10 +14,10 @@ def whole_network(wrapped: Any) -> Iterator[None]:
     Args:
         wrapped: The module that the strategy has made of the task.
     """
-    from torch.distributed.fsdp import FullyShardedDataParallel
-
-    if not isinstance(wrapped, FullyShardedDataParallel):
+    if type(wrapped).__name__ != "FullyShardedDataParallel":  # whose import takes a while
         yield
         return
+    from torch.distributed.fsdp import FullyShardedDataParallel
+
     with FullyShardedDataParallel.summon_full_params(wrapped, writeback=False):
         yield
