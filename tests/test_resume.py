@@ -293,7 +293,7 @@ def test_a_run_that_stopped_early_trains_nothing_more(
         raise Interrupted(15)
 
     with monkeypatch.context() as patched:
-        patched.setattr("trainlib.run._evaluate", die)
+        patched.setattr("trainlib.run.training.evaluate", die)
         with pytest.raises(Interrupted):
             fit(config)
     folder = RunFolder(Path(config.run.root) / config.run.name)

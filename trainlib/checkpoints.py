@@ -36,7 +36,7 @@ _PARTS: dict[str, Any] = {
 }
 # What changes no figure of a run.
 _IRRELEVANT = (
-    *("run.", "data.cache", "data.num_workers"),
+    *("run.", "data.cache", "data.num_workers", "trainer.devices", "trainer.num_nodes"),
     *("lr_monitor", "progress", "report", "emissions", "pushover", "tune"),
 )
 

@@ -11,6 +11,7 @@ from lightning import Callback
 from trainlib.diskspace import quiet_writers, room_for
 from trainlib.errors import InputError, Interrupted, ResourceError
 from trainlib.folder import RunFolder
+from trainlib.processes import is_first
 
 
 @contextmanager
@@ -24,7 +25,7 @@ def ended_in_good_order(folder: RunFolder, new: bool) -> Iterator[None]:
             yield
     except BaseException as error:
         useless = not folder.metrics.exists() if isinstance(error, InputError) else not folder.snapshot.exists()
-        if new and useless:
+        if new and useless and is_first():
             shutil.rmtree(folder.path, ignore_errors=True)
         if isinstance(error, Interrupted | ResourceError):
             error.checkpoint = folder.last if folder.last.is_file() else None

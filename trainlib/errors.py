@@ -32,6 +32,8 @@ class TrainlibError(Exception):
     """Base of all errors that are explained by their message alone."""
 
     exit_status = 1
+    told_by: int | None = None
+    """Of several processes that do a run together, the number of the one that tells the error."""
 
 
 class InputError(TrainlibError):
@@ -78,6 +80,10 @@ class DiskFullError(ResourceError):
     """Nothing more can be written to a disk."""
 
 
+class ProcessError(TrainlibError):
+    """One of several processes that do a run together has ended, or none of the others is reached."""
+
+
 class Interrupted(BaseException):
     """The run was asked to stop by a signal.
 
@@ -90,6 +96,8 @@ class Interrupted(BaseException):
         exit_status: What a shell reports for a process that the signal ended.
         checkpoint: From where the training can be continued, if it got that far.
     """
+
+    told_by: int | None = None
 
     def __init__(self, signal_number: int) -> None:
         self.exit_status = 128 + signal_number

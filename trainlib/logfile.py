@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from trainlib.processes import is_first, rank
+
 
 class _LogFile(logging.FileHandler):
     """A file whose disk may be full: the run ends with what it cannot write, not with what is told of it."""
@@ -27,15 +29,18 @@ class _LogFile(logging.FileHandler):
 def logged(path: Path) -> Iterator[None]:
     """Write trainlib's messages to a file for the block, whatever else is done with them; a resumed run appends.
 
+    Of several processes the first writes all, the others their warnings.
+
     Args:
         path: The file; its folder is made where it is missing.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handler = _LogFile(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%Y-%m-%d %H:%M:%S"))
+    which = "" if is_first() else f"process {rank()}: "
+    handler.setFormatter(logging.Formatter(f"%(asctime)s  {which}%(message)s", "%Y-%m-%d %H:%M:%S"))
     logger = logging.getLogger("trainlib")
     level = logger.level
-    logger.setLevel(min(logging.INFO, logger.getEffectiveLevel()))
+    logger.setLevel(min(logging.INFO if is_first() else logging.WARNING, logger.getEffectiveLevel()))
     logger.addHandler(handler)
     try:
         yield

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+import signal
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from lightning import Callback, Trainer
+import torch
+from lightning import Callback, LightningModule, Trainer
+from lightning.fabric.plugins import ClusterEnvironment
+from lightning.fabric.plugins.environments import LightningEnvironment
 from lightning.pytorch.callbacks import Checkpoint, ProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.plugins import CheckpointIO
@@ -20,9 +26,35 @@ from trainlib.data.workers import explain_worker_death
 from trainlib.diskspace import explain_full_disk
 from trainlib.errors import CheckpointError, ConfigError, ResourceError
 from trainlib.folder import RunFolder
+from trainlib.processes import place
+from trainlib.processes.environment import PlaceEnvironment
 from trainlib.tasks.memory import explain_memory
 
 _LONGEST = 400  # letters of what torch says of weights that do not fit; it lists each of them
+
+
+def device_count(config: Config) -> int:
+    """Count the devices that the config asks for on each machine, as Lightning does; each gets a process.
+
+    Raises:
+        ConfigError: Lightning refuses them.
+    """
+    settings = {name: config.trainer[name] for name in ("accelerator", "devices") if name in config.trainer}
+    if settings.get("devices") in (None, 1, "1"):
+        return 1
+    logging.disable(logging.INFO)  # what Lightning says of the machine is said again when it counts
+    try:
+        trainer = Trainer(**settings, plugins=[LightningEnvironment()], logger=False, enable_checkpointing=False)
+    except Exception as error:
+        raise _refused(error) from error
+    finally:
+        logging.disable(logging.NOTSET)
+    return int(trainer.num_devices)
+
+
+def uses_cuda(config: Config) -> bool:
+    """Tell whether GPUs of NVIDIA or AMD are used."""
+    return torch.cuda.is_available() and config.trainer.get("accelerator") in (None, "auto", "gpu", "cuda")
 
 
 def make_trainer(config: Config, callbacks: list[Callback], logger: TensorBoardLogger | None = None) -> Trainer:
@@ -31,24 +63,45 @@ def make_trainer(config: Config, callbacks: list[Callback], logger: TensorBoardL
         "devices": 1,
         "num_sanity_val_steps": 0,
         "enable_model_summary": False,
+        "use_distributed_sampler": False,  # Lightning's would repeat cases so that all processes have equally many
     }
-    settings |= config.trainer
-    if settings["devices"] == "auto":
-        settings["devices"] = 1  # a run is one process
+    settings |= {name: value for name, value in config.trainer.items() if name != "devices" or value is not None}
     settings["plugins"] = _plugins(settings.get("plugins"))
     settings["enable_progress_bar"] = any(isinstance(callback, ProgressBar) for callback in callbacks)
     checkpointing = any(isinstance(callback, Checkpoint) for callback in callbacks)
     try:
+        callbacks = [*callbacks, _OwnSignals()]
         return Trainer(**settings, callbacks=callbacks, logger=logger or False, enable_checkpointing=checkpointing)
     except Exception as error:  # whatever a value that it cannot use makes Lightning raise
-        raise ConfigError(f"trainer: lightning.Trainer refuses these arguments: {describe(error)}.") from error
+        raise _refused(error) from error
+
+
+def _refused(error: Exception) -> ConfigError:
+    return ConfigError(f"trainer: lightning.Trainer refuses these arguments: {describe(error)}.")
 
 
 def _plugins(given: Any) -> list[Any]:
-    """Add to the plugins of the config the writing of checkpoints, unless one of them does that."""
+    """Add to the plugins of the config the writing of checkpoints and the processes, unless they do that."""
     plugins = [] if given is None else list(given) if isinstance(given, list | tuple) else [given]
-    own = any(isinstance(plugin, CheckpointIO) for plugin in plugins)
-    return plugins if own else [*plugins, AtomicCheckpointIO()]
+    if not any(isinstance(plugin, CheckpointIO) for plugin in plugins):
+        plugins.append(AtomicCheckpointIO())
+    if not any(isinstance(plugin, ClusterEnvironment) for plugin in plugins):
+        here = place()
+        plugins.append(PlaceEnvironment(here) if here else LightningEnvironment())
+    return plugins
+
+
+class _OwnSignals(Callback):
+    """Takes SIGTERM back from Lightning, whose handler waits for all processes to get the signal at the same step."""
+
+    def __init__(self) -> None:
+        self.handler = signal.getsignal(signal.SIGTERM)
+
+    def _take_back(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.world_size > 1 and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, self.handler)
+
+    on_train_start = on_validation_start = on_test_start = on_predict_start = _take_back
 
 
 def tensorboard(folder: RunFolder, checkpoint: Path | None) -> TensorBoardLogger:

@@ -95,7 +95,8 @@ def test_a_window_that_is_no_size_is_told_once() -> None:
         ("default_root_dir", "trainer.default_root_dir is set by trainlib. Use run.root and run.name."),
         ("enable_checkpointing", "trainer.enable_checkpointing is set by trainlib. Use the section checkpoint."),
         ("use_distributed_sampler",
-         "trainer.use_distributed_sampler is set by trainlib. Leave it out: a run is one process."),
+         "trainer.use_distributed_sampler is set by trainlib. "
+         "Leave it out: each case goes to exactly one process anyway."),
         ("barebones", "trainer.barebones is set by trainlib. "
          "Leave it out: a run without checkpoints and logs cannot be resumed or reported."),
     ],

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from typing import Any
+
+import pytest
+
 from trainlib.data.sampling import Draw, EpochSampler, class_weights
 
 
@@ -81,3 +86,51 @@ def test_no_draw_of_an_epoch_comes_twice_and_the_first_of_a_case_is_that_of_an_u
         of_case = [draw for draw in drawn if draw[1] == index]
         assert of_case == [(4, index), *((4, index, before) for before in range(1, len(of_case)))]
     assert max(len(draw) for draw in drawn) == 3
+
+
+def shares(size: int, count: int, epoch: int = 3, shuffle: bool = True, **options: Any) -> list[list[Draw | None]]:
+    """The draws of each of several processes."""
+    samplers = [EpochSampler(count, 1, shuffle, rank=rank, size=size, **options) for rank in range(size)]
+    for sampler in samplers:
+        sampler.set_epoch(epoch)
+    assert [len(sampler) for sampler in samplers] == [len(list(sampler)) for sampler in samplers]
+    return [list(sampler) for sampler in samplers]
+
+
+def turns(parts: list[list[Draw | None]]) -> list[Draw | None]:
+    """The draws of all processes, each in turn."""
+    return [draw for turn in zip(*parts, strict=True) for draw in turn]
+
+
+@pytest.mark.parametrize(("size", "count"), [(2, 15), (2, 14), (3, 14), (4, 3), (3, 1), (2, 0)])
+def test_every_case_of_an_evaluation_is_in_exactly_one_process(size: int, count: int) -> None:
+    drawn = turns(shares(size, count, shuffle=False))
+    assert drawn[:count] == [(3, i) for i in range(count)]
+    assert set(drawn[count:]) <= {None}
+    assert len(drawn) < count + size
+
+
+@pytest.mark.parametrize(("size", "count"), [(2, 15), (2, 14), (3, 14), (4, 3), (5, 2)])
+def test_processes_together_draw_what_one_would_and_begin_again_to_have_equally_many(size: int, count: int) -> None:
+    drawn, alone = turns(shares(size, count)), draws(3, count=count)
+    assert drawn[:count] == alone
+    again = [draw[:2] for draw in drawn[count:] if draw]
+    assert again == (alone * size)[: len(again)]
+    assert len(set(drawn)) == len(drawn)  # a repeated case is augmented in another way
+    assert len(drawn) == -(-count // size) * size
+
+
+def test_the_batches_of_a_step_hold_the_cases_of_one_large_batch() -> None:
+    parts, alone = shares(2, 12), draws(3, count=12)
+    for step in range(3):
+        batches = [draw for part in parts for draw in part[2 * step : 2 * step + 2]]
+        assert set(batches) == set(alone[4 * step : 4 * step + 4])
+
+
+def test_weighted_draws_are_shared_too() -> None:
+    weights = class_weights([0] * 9 + [1])
+    alone = EpochSampler(10, 1, True, weights)
+    alone.set_epoch(3)
+    assert turns(shares(2, 10, weights=weights)) == list(alone)
+    drawn = turns(shares(3, 10, weights=weights))
+    assert max(Counter(drawn).values()) == 1

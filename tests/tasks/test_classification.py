@@ -114,6 +114,7 @@ def test_a_network_for_segmentation_is_refused(tmp_path: Any) -> None:
     from types import SimpleNamespace
 
     task = make_task(model={"UNet": {"channels": [4, 8], "strides": [2]}})
-    task._trainer = SimpleNamespace(precision_plugin=SimpleNamespace(forward_context=torch.no_grad))  # type: ignore
+    precision = SimpleNamespace(forward_context=torch.no_grad)
+    task._trainer = SimpleNamespace(precision_plugin=precision, strategy=SimpleNamespace(model=None))  # type: ignore
     with pytest.raises(InputError, match=r"a number for each of data\.classes\. Networks for segmentation give a map"):
         task.on_fit_start()

@@ -30,7 +30,7 @@ _OWN = {
     "logger": "Leave it out: TensorBoard and metrics.csv are always written.",
     "default_root_dir": "Use run.root and run.name.",
     "enable_checkpointing": "Use the section checkpoint.",
-    "use_distributed_sampler": "Leave it out: a run is one process.",
+    "use_distributed_sampler": "Leave it out: each case goes to exactly one process anyway.",
     "barebones": "Leave it out: a run without checkpoints and logs cannot be resumed or reported.",
 }
 
@@ -129,10 +129,13 @@ def _refused_values(arguments: Mapping[str, Any]) -> list[tuple[Key, str]]:
 def _refusal(arguments: Mapping[str, Any]) -> str | None:
     """Return what Lightning raises for some arguments; None where it takes them."""
     from lightning import Trainer
+    from lightning.fabric.plugins.environments import LightningEnvironment
 
     logging.disable(logging.INFO)  # what it says of the machine is said again when it counts
     try:
-        Trainer(**arguments, logger=False, enable_checkpointing=False)
+        # Who has started the processes is not asked here.
+        plugins = {} if arguments.get("plugins") else {"plugins": [LightningEnvironment()]}
+        Trainer(**{**arguments, **plugins}, logger=False, enable_checkpointing=False)
     except Exception as error:  # Lightning raises errors of many kinds
         return describe(error)
     finally:

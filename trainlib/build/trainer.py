@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from trainlib.config.sources import Key
 
-_ONE_PROCESS = "several processes are not supported yet."
+_STRATEGIES = ("auto", "single_device", "ddp", "fsdp")
 
 
 class _Limit(NamedTuple):
@@ -24,19 +24,10 @@ class _Limit(NamedTuple):
     reason: str
 
 
-def _is_one_device(value: Any) -> bool:
-    """Tell whether `devices` names one device, in any of the ways in which Lightning lets it be written."""
-    if isinstance(value, str):
-        value = value.strip()
-        if value == "auto" or value.isdigit():
-            return value in ("auto", "1")
-        return value != "-1" and len([part for part in value.split(",") if part.strip()]) == 1
-    return len(value) == 1 if isinstance(value, list | tuple) else value == 1
-
-
-def _is_one_process(strategy: Any) -> bool:
-    """Tell whether `strategy` is none of those that start several processes."""
-    return not str(strategy).lower().startswith(("ddp", "fsdp", "deepspeed"))
+def _is_known_strategy(strategy: Any) -> bool:
+    """Tell whether `strategy` is one whose processes are started by trainlib, torchrun or SLURM."""
+    name = str(strategy).lower()
+    return name in (*_STRATEGIES, "fsdp_cpu_offload") or name.startswith("ddp_find_unused_parameters_")
 
 
 def _is_at_least(least: float) -> Callable[[Any], bool]:
@@ -50,9 +41,9 @@ def _is_share_or_count(value: Any) -> bool:
 
 
 _LIMITS: dict[str, _Limit] = {
-    "devices": _Limit(_is_one_device, "1", _ONE_PROCESS),
-    "num_nodes": _Limit(lambda value: value == 1, "1", _ONE_PROCESS),
-    "strategy": _Limit(_is_one_process, "auto", _ONE_PROCESS),
+    "strategy": _Limit(
+        _is_known_strategy, " or ".join((", ".join(_STRATEGIES[:-1]), _STRATEGIES[-1])), "a run knows no other."
+    ),
     "fast_dev_run": _Limit(
         lambda value: not value, "false", "it switches checkpoints and logs off. Use max_epochs and limit_*_batches."
     ),

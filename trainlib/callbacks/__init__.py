@@ -22,6 +22,7 @@ from trainlib.callbacks.pushover import Pushover
 from trainlib.callbacks.snapshot import Record, Snapshot
 from trainlib.config.schema import Config
 from trainlib.folder import RunFolder
+from trainlib.processes import is_first
 
 __all__ = ["Record", "build_callbacks"]
 
@@ -56,7 +57,7 @@ def build_callbacks(
             callbacks.append(LearningRateMonitor(config.lr_monitor.logging_interval))
         if config.progress is not None:
             callbacks.append(make_progress(config, folder, config.progress.cases))
-        if config.pushover is not None:  # after the pictures that it sends
+        if config.pushover is not None and is_first():  # after the pictures that it sends
             callbacks.append(Pushover(config, folder))
         if config.emissions is not None:  # entered last, so that its file is complete when the others end
             callbacks.append(Emissions(config, folder))

@@ -10,6 +10,7 @@ from lightning import Callback, LightningModule, Trainer
 
 from trainlib.files import read_rows, write_table
 from trainlib.folder import RunFolder
+from trainlib.processes import interleaved, is_first
 
 _ORDER = ("train", "valid", "test")
 
@@ -23,18 +24,18 @@ class CaseTable(Callback):
 
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
-        self._rows: list[dict[str, Any]] = []
+        self._rows: list[list[dict[str, Any]]] = []  # of each batch
 
     def on_validation_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, *_: Any, **__: Any
     ) -> None:
         """Collect the rows of a batch."""
         if not trainer.sanity_checking:
-            self._rows += outputs["rows"]
+            self._rows.append(outputs["rows"])
 
     def on_test_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, *_: Any, **__: Any) -> None:
         """Collect the rows of a batch."""
-        self._rows += outputs["rows"]
+        self._rows.append(outputs["rows"])
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the rows of the validation cases."""
@@ -45,8 +46,9 @@ class CaseTable(Callback):
         self._write("test")
 
     def _write(self, split: str) -> None:
-        rows, self._rows = self._rows, []
-        if rows:
+        rows = [row for batch in interleaved(self._rows) for row in batch]
+        self._rows = []
+        if rows and is_first():
             replace_split(self.folder.cases, split, rows)
 
 

@@ -11,6 +11,7 @@ from lightning import Callback, LightningModule, Trainer
 from trainlib.data.splits import Case
 from trainlib.data.writing import probabilities_suffix_of, suffix_of, write_label_map, write_probabilities
 from trainlib.files import write_text
+from trainlib.processes import gather, is_first
 
 
 class PredictionWriter(Callback):
@@ -65,8 +66,11 @@ class PredictionWriter(Callback):
     def _write_table(self, trainer: Trainer, split: str) -> None:
         """List the files in the order of the CSV, whatever order they were predicted in."""
         module: Any = trainer.datamodule
+        found = {index: files for part in gather(self._rows) for index, files in part.items()}
+        if not is_first():
+            return
         rows = []
-        for index, files in sorted(self._rows.items()):
+        for index, files in sorted(found.items()):
             case = module.cases[split][index]
             images = dict(zip(module.config.data.image_cols, map(str, case.images), strict=True))
             rows.append({"case": case.name, **images, **files})

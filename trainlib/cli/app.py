@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from contextlib import suppress
@@ -40,6 +41,8 @@ def main() -> NoReturn:
     except Interrupted as error:  # before a command could say more
         print("Interrupted.", file=sys.stderr)
         sys.exit(error.exit_status)
+    finally:
+        gc.freeze()  # else Python looks for seconds at what torch and MONAI have made, before it ends
 
 
 def _too_late(number: int) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from trainlib.cli.arguments import existing
-from trainlib.cli.output import silence_libraries, start_logging, tell, told
+from trainlib.cli.output import leave, silence_libraries, speaks, start_logging, tell, told
 from trainlib.errors import InputError, Problem
 
 if TYPE_CHECKING:
@@ -61,10 +61,12 @@ def checked(
     tell(more)
     if problems or more or loaded.config is None:
         count = len(problems) + len(more)
-        print(f"{count} {'mistake' if count == 1 else 'mistakes'}; nothing was started.", file=sys.stderr)
-        raise typer.Exit(2)
+        if speaks():
+            print(f"{count} {'mistake' if count == 1 else 'mistakes'}; nothing was started.", file=sys.stderr)
+        leave([*problems, *more])
     if print_config:
-        print(dump_config(loaded.config), end="")
+        if speaks():
+            print(dump_config(loaded.config), end="")
         raise typer.Exit
     return loaded.config
 

@@ -12,18 +12,38 @@ from typing import Any, NoReturn
 
 import typer
 
-from trainlib.errors import Interrupted, Problem, ResourceError, TrainlibError
+from trainlib.errors import InputError, Interrupted, Problem, ResourceError, TrainlibError
+from trainlib.processes import place
+from trainlib.processes.console import only_warnings
+
+
+def speaks() -> bool:
+    """Tell whether this process tells what all processes of a run know."""
+    here = place()
+    return here is None or here.rank == 0
 
 
 def tell(problems: list[Problem]) -> None:
     """Print mistakes, a line each."""
-    for problem in problems:
+    for problem in problems if speaks() else ():
         print(problem, file=sys.stderr, flush=True)
 
 
 def refuse(problems: list[Problem]) -> NoReturn:
     """Print mistakes and leave with the status of wrong input."""
     tell(problems)
+    leave(problems)
+
+
+def leave(problems: list[Problem]) -> NoReturn:
+    """Leave with the status of wrong input; of several processes each that has found other mistakes tells them."""
+    here = place()
+    if here is not None and here.rank > 0:
+        from trainlib.processes.refusal import only_here
+
+        if only_here(here, problems):
+            for problem in problems:
+                print(f"process {here.rank}: {problem}", file=sys.stderr, flush=True)
     raise typer.Exit(2)
 
 
@@ -32,15 +52,29 @@ def told(resume: Callable[[Path], str] | None = None) -> Iterator[None]:
     """Turn errors that speak for themselves into a message and an exit status; others keep their traceback."""
     try:
         yield
+    except InputError as error:
+        if error.told_by is None:  # the processes have not met yet
+            refuse(error.problems)
+        if _is_told_here(error):
+            print(error, file=sys.stderr)
+        raise typer.Exit(error.exit_status) from None
     except TrainlibError as error:
-        print(error, file=sys.stderr)
-        if resume and isinstance(error, ResourceError) and error.checkpoint:
-            print(resume(error.checkpoint), file=sys.stderr)
+        if _is_told_here(error):
+            print(error, file=sys.stderr)
+            if resume and isinstance(error, ResourceError) and error.checkpoint:
+                print(resume(error.checkpoint), file=sys.stderr)
         raise typer.Exit(error.exit_status) from None
     except Interrupted as error:
         how = f" {resume(error.checkpoint)}" if resume and error.checkpoint else ""
-        print(f"Interrupted.{how}", file=sys.stderr)
+        if _is_told_here(error):
+            print(f"Interrupted.{how}", file=sys.stderr)
         raise typer.Exit(error.exit_status) from None
+
+
+def _is_told_here(error: TrainlibError | Interrupted) -> bool:
+    """Tell whether it is for this process to tell an error; those that a process was started by are told by it."""
+    here = place()
+    return here is None or error.told_by in (None, here.rank)
 
 
 def silence_libraries() -> None:
@@ -62,6 +96,10 @@ def silence_libraries() -> None:
 class _LineHandler(logging.Handler):
     """Prints lines above a progress bar, where there is one."""
 
+    def __reduce__(self) -> tuple[type[_LineHandler], tuple[()]]:
+        """Let the processes of a run have one each."""
+        return _LineHandler, ()
+
     def emit(self, record: logging.LogRecord) -> None:
         """Print the message as a line; a terminal that is gone must not end a training."""
         from tqdm import tqdm
@@ -82,6 +120,8 @@ def start_logging() -> None:
     logger.propagate = False
     for name in ("lightning.pytorch", "lightning.fabric", "pytorch_lightning"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    if (here := place()) is not None and here.rank:
+        only_warnings(here.rank)
 
 
 def show_results(run: Any) -> None:

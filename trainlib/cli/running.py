@@ -12,7 +12,7 @@ import typer
 from trainlib.cli.app import SETTINGS, Files, app
 from trainlib.cli.arguments import arguments, existing, trained
 from trainlib.cli.checking import checked
-from trainlib.cli.output import show_metrics, show_results, start_logging, told
+from trainlib.cli.output import show_metrics, show_results, speaks, start_logging, told
 
 
 class Method(StrEnum):
@@ -51,7 +51,7 @@ def fit(
     record = Record(("trainlib", *sys.argv[1:]), tuple(files))
     with told(None if debug else lambda checkpoint: _how_to_resume(files, overrides, checkpoint)):
         run = run_fit(ready, ckpt_path=ckpt_path, record=record, debug=debug, check=not no_check)
-        if not debug:  # the scores of two epochs would look like results
+        if not debug and speaks():  # the scores of two epochs would look like results
             show_results(run)
 
 
@@ -105,7 +105,8 @@ def predict(
         folder = run_predict(
             ready, existing(checkpoint, ready), out=out, probabilities=probabilities, overwrite=overwrite
         )
-        print(f"predictions  {folder}")
+        if speaks():
+            print(f"predictions  {folder}")
 
 
 def _score(ctx: typer.Context, config: list[Path] | None, ckpt_path: str | None, stage: str) -> None:
@@ -116,7 +117,8 @@ def _score(ctx: typer.Context, config: list[Path] | None, ckpt_path: str | None,
     start_logging()
     with told():
         metrics = getattr(run, stage)(ready, existing(checkpoint, ready))
-        show_metrics(metrics)
+        if speaks():
+            show_metrics(metrics)
 
 
 def _how_to_resume(files: list[Path], overrides: list[str], checkpoint: Path) -> str:

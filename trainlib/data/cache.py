@@ -31,6 +31,8 @@ class NoCache:
 
     keeps = False
     """Whether a case that was prepared need not be prepared again."""
+    shared = True
+    """Whether what one of several processes prepares is there, or checked, for all of them."""
 
     def __init__(self, prepare: Callable[[Case], Prepared]) -> None:
         self.prepare = prepare
@@ -59,6 +61,7 @@ class MemoryCache(NoCache):
     """Keeps every case in the memory of the training process; workers started later share it."""
 
     keeps = True
+    shared = False
 
     def __init__(self, prepare: Callable[[Case], Prepared]) -> None:
         super().__init__(prepare)

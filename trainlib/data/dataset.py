@@ -146,8 +146,10 @@ class EvaluationDataset(Dataset[Any]):
     def __len__(self) -> int:
         return len(self.cases)
 
-    def __getitem__(self, draw: Draw) -> list[Item] | CaseFailure:
-        """Return the one item of a case."""
+    def __getitem__(self, draw: Draw | None) -> list[Item] | CaseFailure:
+        """Return the one item of a case; none where a process only waits for the others."""
+        if draw is None:
+            return []
         case = self.cases[draw[1]]
         try:
             item: Prepared = {**self.cache.get(case), **_target(case), **_names(case), "index": draw[1]}
@@ -169,13 +171,15 @@ def collate(results: Sequence[list[Item] | CaseFailure]) -> Item | CaseFailure:
         results: What the data set returned for the cases of a batch.
 
     Returns:
-        The batch, or the first failure.
+        The batch, or the first failure; a batch of no case has an empty list ``case`` and ``index`` alone.
     """
     items: list[Item] = []
     for result in results:
         if isinstance(result, CaseFailure):
             return result
         items += result
+    if not items:
+        return {"case": [], "index": []}
     shapes = {tuple(item[IMAGE].shape) for item in items}
     if len(shapes) > 1:
         examples = ", ".join(f"{item['where']} {tuple(item[IMAGE].shape)}" for item in items[:4])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,16 +15,15 @@ from trainlib.build.pipelines import build_pipeline
 from trainlib.build.roles import IMAGE, LABEL, TARGET
 from trainlib.config.schema import Config
 from trainlib.data.cache import NoCache, make_cache
-from trainlib.data.dataset import CaseFailure, EvaluationDataset, FillDataset, TrainDataset, collate
+from trainlib.data.dataset import CaseFailure, EvaluationDataset, TrainDataset, collate
+from trainlib.data.filling import fill
 from trainlib.data.prepare import Preparation
 from trainlib.data.sampling import EpochSampler, class_weights
 from trainlib.data.splits import SPLITS_OF, Case, read_split
 from trainlib.data.workers import choose_workers, prepare_open_files, start_worker
-from trainlib.errors import DataError, Problem
+from trainlib.processes import local_size, rank, size
 
 log = logging.getLogger(__name__)
-
-_MOST_FAILURES = 20  # cases named before the rest is only counted
 
 
 class CSVDataModule(LightningDataModule):
@@ -65,7 +65,7 @@ class CSVDataModule(LightningDataModule):
         caches = {split: self._cache(split) for split in splits}
         for cache in dict.fromkeys(caches.values()):
             if stage == "fit" or cache.keeps:
-                self._fill(cache, [case for split in splits if caches[split] is cache for case in self.cases[split]])
+                self._fill(cache, [split for split in splits if caches[split] is cache])
         for split in splits:
             self._datasets[split] = self._dataset(split, caches[split])
 
@@ -94,50 +94,39 @@ class CSVDataModule(LightningDataModule):
             return TrainDataset(cases, cache, augment, self.config)
         return EvaluationDataset(cases, cache, self.config, original_label=split == "test")
 
-    def _fill(self, cache: NoCache, cases: Sequence[Case]) -> None:
-        """Prepare and check every case before the first epoch, so that nothing is found wrong in the middle."""
-        missing = [case for case in cases if not cache.has(case)]
-        if not missing:
-            return
-        cache.sweep()
-        log.info("Preparing %d of %d cases.", len(missing), len(cases))
-        failures: list[Problem] = []
-        loader = DataLoader(
-            FillDataset(missing, cache),
-            batch_size=None,
-            num_workers=self._workers(missing),
-            worker_init_fn=start_worker,
-            generator=torch.Generator(),
-        )
-        for case, result in zip(missing, loader, strict=True):
-            if isinstance(result, CaseFailure) and result.disk_full:
-                raise result.error()  # so would all others
-            if isinstance(result, CaseFailure):
-                failures.append(Problem(result.sentence))
-            elif result is not None:
-                cache.put(case, result)
-        if failures:
-            rest = len(failures) - _MOST_FAILURES
-            more = [Problem(f"... and {rest} more cases.")] if rest > 0 else []
-            raise DataError(failures[:_MOST_FAILURES] + more)
+    def _fill(self, cache: NoCache, splits: Sequence[str]) -> None:
+        cases = [case for split in splits for case in self.cases[split]]
+        fill(cache, cases, self._used_here(splits), self._workers(cases))
+
+    def _used_here(self, splits: Sequence[str]) -> list[int]:
+        """Number the cases of some splits, and return those that this process may get: of an evaluation its share."""
+        used: list[int] = []
+        before = 0
+        for split in splits:
+            count = len(self.cases[split])
+            numbers = range(before, before + count)
+            used += numbers if split == "train" else numbers[rank() :: size()]
+            before += count
+        return used
 
     def _workers(self, cases: Sequence[Case]) -> int:
         if self.config.data.num_workers != "auto":
             return self.config.data.num_workers
         # Compressed files grow about fourfold, to float32 another fourfold at most.
         largest = max((sum(path.stat().st_size for path in case.images) for case in cases), default=0)
-        return choose_workers(len(cases), 16 * largest, self._open_files)
+        return choose_workers(math.ceil(len(cases) / size()), 16 * largest, self._open_files, local_size())
 
     def _loader(self, split: str, batch_size: int = 1) -> DataLoader[Any]:
         workers = self._workers(self.cases[split])
         weights = self._weights() if split == "train" and self.config.data.balance else None
-        sampler = EpochSampler(len(self.cases[split]), self.config.seed, shuffle=split == "train", weights=weights)
+        count, training = len(self.cases[split]), split == "train"
+        sampler = EpochSampler(count, self.config.seed, training, weights, rank=rank(), size=size())
         sampler.set_epoch(self.first_epoch)
         return DataLoader(
             self._datasets[split],
             batch_size=batch_size,
             sampler=sampler,
-            drop_last=split == "train" and self._leaves_one_over(batch_size),
+            drop_last=training and self._leaves_one_over(sampler, batch_size),
             num_workers=workers,
             persistent_workers=workers > 0 and split in ("train", "valid"),
             collate_fn=collate,
@@ -151,12 +140,24 @@ class CSVDataModule(LightningDataModule):
         """Weigh training cases so that all classes come equally often."""
         return class_weights([case.target[0] for case in self.cases["train"] if case.target is not None])
 
-    def _leaves_one_over(self, batch_size: int) -> bool:
+    def _leaves_one_over(self, sampler: EpochSampler, batch_size: int) -> bool:
         """Tell whether the last batch of an epoch has one case, of which batch normalisation can learn nothing."""
-        count = len(self.cases["train"])
+        count = len(sampler)
         alone = self.config.task == "classification" and count > batch_size > 1 and count % batch_size == 1
         if alone:
-            log.info("The %d training cases leave one over: each epoch does without one case.", count)
+            log.info(
+                "The %d training cases leave one over%s: each epoch does without %s.",
+                sampler.count,
+                " in each process" if size() > 1 else "",
+                "one case" if size() == 1 else f"{size() - sampler.surplus} cases",
+            )
+        elif sampler.surplus:
+            log.info(
+                "The %d training cases do not divide among %d processes: %d of each epoch come once more.",
+                sampler.count,
+                size(),
+                sampler.surplus,
+            )
         return alone
 
     def train_dataloader(self) -> DataLoader[Any]:

@@ -64,7 +64,7 @@ def choose_workers(cases: int, case_bytes: int, open_files: int, processes: int 
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
     # A worker holds the case it loads, what the transforms make of it, and a few that wait to be fetched.
-    by_memory = int(available_memory() / 2 / max(8 * case_bytes + 300 * 2**20, 1))
+    by_memory = int(available_memory() / 2 / max(processes, 1) / max(8 * case_bytes + 300 * 2**20, 1))
     by_files = (open_files - _FILES_OF_A_RUN) // _FILES_PER_WORKER
     by_cores = cores // max(processes, 1) - 1
     return max(0, min(by_cores, by_memory, by_files, cases, _MOST_WORKERS))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,7 @@ from trainlib.build.components import (
     build_scheduler,
 )
 from trainlib.config.schema import Config
+from trainlib.processes import interleaved, rank, size
 from trainlib.seeding import derive_seed, seed_all
 from trainlib.tasks.batch import Batch, Geometry
 from trainlib.tasks.continuation import drop_other_kinds, keep_loss, keep_settings, kind_of, settings_of
@@ -27,6 +29,7 @@ from trainlib.tasks.failures import component, named, shape_of
 from trainlib.tasks.guard import LossGuard
 from trainlib.tasks.outputs import OutputWatch
 from trainlib.tasks.schedule import epochs_between_steps, follow_metric, try_schedule
+from trainlib.tasks.sharded import whole_network
 from trainlib.tasks.trial import try_window
 
 
@@ -53,6 +56,7 @@ class BaseTask(LightningModule):
         self.outputs = OutputWatch()
         self._loaded: dict[str, Any] | None = None
         self._groups: list[dict[str, Any]] = []
+        self._valid_losses: list[tuple[float, int]] = []
 
     def configure_model(self) -> None:
         """Build network, loss and inferer, once; the initial weights follow from the seed alone."""
@@ -78,7 +82,8 @@ class BaseTask(LightningModule):
 
     def on_fit_start(self) -> None:
         """Tell before the first epoch that network, inferer and loss do not fit the window, or each other."""
-        try_window(self, self._empty_target())
+        with whole_network(self.trainer.strategy.model):
+            try_window(self, self._empty_target())
 
     def configure_optimizers(self) -> Any:
         """Build the optimizer and, where the config has one, the learning-rate schedule."""
@@ -119,18 +124,22 @@ class BaseTask(LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """Return the loss and the scores of whole cases."""
-        with named(batch):
-            return self._shared_step(batch, "valid")
+        return self._evaluate(batch, "valid")
 
     def test_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """Return the scores and the predictions of whole cases."""
-        with named(batch):
-            return self._shared_step(batch, "test")
+        return self._evaluate(batch, "test")
 
     def predict_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """Return the predictions of whole cases."""
+        return self._evaluate(batch, "predict")
+
+    def _evaluate(self, batch: Batch, stage: str) -> dict[str, Any]:
+        """Do nothing for a batch of no case, with which a process waits for the others."""
+        if not batch["case"]:
+            return {"rows": [], "label_maps": [], "predictions": []}
         with named(batch):
-            return self._shared_step(batch, "predict")
+            return self._shared_step(batch, stage)
 
     def logits_of(self, batch: Batch, stage: str, network: Callable[..., Any]) -> torch.Tensor:
         """Return the logits of a batch: of windows from the network itself, of whole cases through the inferer."""
@@ -151,11 +160,22 @@ class BaseTask(LightningModule):
 
     def log_loss(self, stage: str, loss: torch.Tensor, cases: int) -> None:
         """Log the loss of a batch as part of the mean over an epoch; callbacks write it to tables and TensorBoard."""
-        self.log(f"{stage}/loss", loss, on_step=False, on_epoch=True, batch_size=cases, logger=False)
+        if stage == "valid":  # not all processes have equally many cases
+            self._valid_losses.append((float(loss), cases))
+            return
+        self.log(f"{stage}/loss", loss, on_step=False, on_epoch=True, batch_size=cases, logger=False, sync_dist=True)
+
+    def log_valid_loss(self) -> None:
+        """Log the mean loss of the validation cases."""
+        losses, self._valid_losses = interleaved(self._valid_losses), []
+        cases = sum(count for _, count in losses)
+        mean = math.fsum(loss * count for loss, count in losses) / cases if cases else math.nan
+        self.log("valid/loss", mean, logger=False)
 
     def on_train_epoch_start(self) -> None:
         """Seed dropout and its kin, so that an epoch does not depend on how many ran before it."""
-        seed_all(derive_seed(self.config.seed, self.current_epoch))
+        own = [rank()] if rank() else []  # so that each process drops something else
+        seed_all(derive_seed(self.config.seed, self.current_epoch, *own))
         self.trainer.callback_metrics.pop("train/loss", None)  # Lightning keeps what an epoch may not have
 
     def on_train_epoch_end(self) -> None:
@@ -193,6 +213,7 @@ class BaseTask(LightningModule):
             "scored_by": self.config.scored_by,
             "horizon": [self.horizon.epochs, self.horizon.steps],
             "nonfinite": self.guard.skipped,
+            "processes": size(),
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from torch import nn
 
 from trainlib.build.roles import TARGET
 from trainlib.metrics.classification import score_split
+from trainlib.processes import interleaved
 from trainlib.tasks.base import BaseTask
 from trainlib.tasks.batch import Batch
 
@@ -36,8 +37,7 @@ class ClassificationTask(BaseTask):
     def configure_model(self) -> None:
         """Build network, loss and inferer."""
         super().configure_model()
-        self._probabilities: list[torch.Tensor] = []
-        self._targets: list[torch.Tensor] = []
+        self._scored: list[tuple[torch.Tensor, torch.Tensor]] = []  # probabilities and targets of each batch
         self._told: set[str] = set()
 
     @property
@@ -79,8 +79,7 @@ class ClassificationTask(BaseTask):
         outputs["predictions"] = [{"index": index, "row": row} for index, row in zip(batch["index"], rows, strict=True)]
         if target is not None:
             outputs["rows"] = [{"case": case} | row for case, row in zip(batch["case"], rows, strict=True)]
-            self._probabilities.append(probabilities)
-            self._targets.append(target)
+            self._scored.append((probabilities, target))
         return outputs
 
     def _to_probabilities(self, logits: torch.Tensor) -> torch.Tensor:
@@ -107,7 +106,8 @@ class ClassificationTask(BaseTask):
         return row | {f"probability_{name}": float(p) for name, p in zip(classes, probabilities, strict=True)}
 
     def on_validation_epoch_end(self) -> None:
-        """Log the scores of the split."""
+        """Log loss and scores of the split."""
+        self.log_valid_loss()
         self._log_scores("valid")
 
     def on_test_epoch_end(self) -> None:
@@ -116,10 +116,10 @@ class ClassificationTask(BaseTask):
 
     def _log_scores(self, stage: str) -> None:
         """Log the scores over the whole split; those that cannot be computed are nan."""
-        if not self._targets:
+        scored, self._scored = interleaved(self._scored), []
+        if not scored:
             return
-        probabilities, targets = torch.cat(self._probabilities), torch.cat(self._targets)
-        self._probabilities, self._targets = [], []
+        probabilities, targets = (torch.cat(parts) for parts in zip(*scored, strict=True))
         classes, multilabel = self.config.data.classes, self.config.multilabel
         self._tell_absent(stage, targets)
         finite = probabilities.isfinite()

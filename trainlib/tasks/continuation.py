@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 
 from trainlib.build.components import build_optimizer, build_scheduler
+from trainlib.processes import size
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
@@ -73,6 +74,8 @@ def keep_settings(task: BaseTask, loaded: Mapping[str, Any]) -> None:
         task: The task, its checkpoint restored.
         loaded: The entry ``trainlib`` of the checkpoint.
     """
+    if (before := loaded.get("processes", 1)) != size():
+        log.info("Processes: now %d, in the checkpoint %d. Each takes data.batch_size cases in a step.", size(), before)
     optimizer = build_optimizer(task.config, task.network.parameters())
     same = _compared(task, loaded, optimizer)
     if same.optimizer and same.course:
@@ -166,7 +169,12 @@ def _advance(scheduler: Any, steps: int) -> None:
 
 
 def keep_loss(task: BaseTask, checkpoint: dict[str, Any]) -> None:
-    """Put the buffers of the task's loss, such as class weights, in place of those in a checkpoint."""
+    """Put the buffers of the task's loss, such as class weights, in place of those in a checkpoint.
+
+    The strategy `fsdp` has loaded the weights already, and takes them out of the checkpoint.
+    """
+    if "state_dict" not in checkpoint:
+        return
     weights = {name: value for name, value in checkpoint["state_dict"].items() if not name.startswith("loss.")}
     own = task.loss.state_dict() if isinstance(task.loss, torch.nn.Module) else {}
     checkpoint["state_dict"] = weights | {f"loss.{name}": value for name, value in own.items()}

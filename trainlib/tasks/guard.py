@@ -11,6 +11,7 @@ import torch
 
 from trainlib.config.schema import Config
 from trainlib.errors import TrainlibError
+from trainlib.processes import size
 from trainlib.tasks.failures import cases_of, listed
 
 if TYPE_CHECKING:
@@ -66,8 +67,10 @@ class LossGuard:
         if not (faulty := faulty_images(batch)):
             self.check_weights(task, what)
         most = self.config.trainer_guard.max_nonfinite
-        if self.skipped >= most:
+        alone = size() == 1  # several processes make each step together
+        if self.skipped >= most or not alone:
             before = f"{self.skipped} batches were skipped before (trainer_guard.max_nonfinite)." if most else ""
+            before = before if alone or not most else "Of several processes none can skip a batch."
             raise NonFiniteError(_joined(what, before, faulty or _remedies(self.config), _continuation(task)))
         self.skipped += 1
         for buffer, value in self._kept:

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from trainlib.processes import gather, interleaved, is_first
 from trainlib.tasks.failures import cases_of, listed
 
 log = logging.getLogger(__name__)
@@ -35,14 +36,15 @@ class OutputWatch:
                 (self._of_network if is_finite(batch["image"][i]) else self._of_image).append(case)
 
     def tell(self) -> None:
-        """Say of which cases the output was not finite, and begin anew."""
-        if self._of_image:
+        """Say of which cases the output was not finite, in any process, and begin anew."""
+        of_image, of_network, finite = interleaved(self._of_image), interleaved(self._of_network), gather(self._finite)
+        if of_image and is_first():
             text = "The image holds values that are not finite: %s. Scores and predictions of such cases mean nothing."
-            log.warning(text, listed(self._of_image))
-        if self._of_network:
+            log.warning(text, listed(of_image))
+        if of_network and is_first():
             text = "The output of the network is not finite for %s. Scores and predictions of such cases mean nothing."
-            log.warning(text, listed(self._of_network))
-        self.diverged = bool(self._of_network) and not self._finite
+            log.warning(text, listed(of_network))
+        self.diverged = bool(of_network) and not any(finite)
         self._finite, self._of_network, self._of_image = 0, [], []
 
 

@@ -13,6 +13,7 @@ from trainlib.build.pipelines import build_pipeline
 from trainlib.build.roles import PREDICTION
 from trainlib.metrics.case import score_case
 from trainlib.metrics.summary import METRICS, summarise
+from trainlib.processes import interleaved
 from trainlib.tasks.base import BaseTask
 from trainlib.tasks.batch import Batch
 from trainlib.tasks.failures import component, shape_of
@@ -36,7 +37,7 @@ class SegmentationTask(BaseTask):
         """Build network, loss, inferer and the post-processing."""
         super().configure_model()
         self.post = build_pipeline(self.config, "post")
-        self._rows: Rows = []
+        self._rows: list[Rows] = []
 
     @property
     def output_shape(self) -> tuple[int, ...]:
@@ -62,7 +63,8 @@ class SegmentationTask(BaseTask):
             outputs |= self._score_preprocessed(logits, batch)
         elif stage in ("test", "predict"):
             outputs |= self._predict(logits, batch, with_scores=stage == "test")
-        self._rows += outputs.get("rows", [])
+        if "rows" in outputs:
+            self._rows.append(outputs["rows"])
         return outputs
 
     def _score_preprocessed(self, logits: torch.Tensor, batch: Batch) -> dict[str, Any]:
@@ -140,7 +142,8 @@ class SegmentationTask(BaseTask):
         return [{"case": case, **row} for row in rows]
 
     def on_validation_epoch_end(self) -> None:
-        """Log the scores of the split."""
+        """Log loss and scores of the split."""
+        self.log_valid_loss()
         self._log_scores("valid")
 
     def on_test_epoch_end(self) -> None:
@@ -149,9 +152,10 @@ class SegmentationTask(BaseTask):
 
     def _log_scores(self, stage: str) -> None:
         """Log the summary of the rows; a class that no case has is logged as nan, so that it may be monitored."""
-        summary = {"dice": float("nan")} | summarise(self._rows)
+        rows = [row for batch in interleaved(self._rows) for row in batch]
+        summary = {"dice": float("nan")} | summarise(rows)
         computed = [name for name in summary if name in METRICS]
-        names = dict.fromkeys(row["class"] for row in self._rows)
+        names = dict.fromkeys(row["class"] for row in rows)
         absent = {f"{metric}/{name}": float("nan") for metric in computed for name in names}
         self._rows = []
         self.log_dict({f"{stage}/{name}": value for name, value in (absent | summary).items()}, logger=False)

@@ -19,6 +19,7 @@ from trainlib.drawing.animation import write_gif
 from trainlib.errors import Interrupted
 from trainlib.files import atomic_path
 from trainlib.folder import RunFolder
+from trainlib.processes import gather, is_first
 
 
 class Progress(Callback):
@@ -35,9 +36,10 @@ class Progress(Callback):
     def __init__(self, config: Config, folder: RunFolder) -> None:
         self.config = config
         self.folder = folder
+        self.collected: dict[int, Any] = {}
 
     def collect(self, outputs: Any, batch: Any, cases: Sequence[Case]) -> None:
-        """Keep what the picture of the epoch needs of a validation batch.
+        """Keep in `collected`, by the index of the case, what the picture of the epoch needs of a validation batch.
 
         Args:
             outputs: What the task returned for the batch.
@@ -67,12 +69,19 @@ class Progress(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, *_: Any, **__: Any
     ) -> None:
         """Collect from a batch."""
-        if trainer.is_global_zero and not trainer.sanity_checking:
+        if not trainer.sanity_checking:
             self.collect(outputs, batch, trainer.datamodule.cases["valid"])
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Bring together what several processes have collected; not `harmless`, for all must take part."""
+        parts = gather(self.collected)
+        self.collected = {index: part[index] for part in parts for index in part} if is_first() else {}
 
     @harmless
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the picture of the epoch, once its losses are in the table of epochs."""
+        if not trainer.is_global_zero:
+            return
         epoch = trainer.current_epoch + 1
         last = max(trainer.max_epochs or 1, epoch)
         picture = self.draw(f"{self.config.run.name}   epoch {epoch} of {last}", last)

@@ -12,14 +12,12 @@ from trainlib.callbacks.progress.base import Progress
 from trainlib.callbacks.progress.charts import CHART, draw_losses
 from trainlib.callbacks.series import read_series
 from trainlib.callbacks.views import WIDTH
-from trainlib.config.schema import Config
 from trainlib.data.splits import Case
 from trainlib.drawing.colours import MUTED, TEXT, class_colour
 from trainlib.drawing.confusion import draw_confusion
 from trainlib.drawing.curves import Curve, draw_curves
 from trainlib.drawing.distributions import draw_distributions
 from trainlib.drawing.sheet import stack
-from trainlib.folder import RunFolder
 from trainlib.metrics.confusion import confusion_matrix
 
 _HEIGHT = 300
@@ -33,17 +31,13 @@ class ClassificationProgress(Progress):
         folder: The run folder.
     """
 
-    def __init__(self, config: Config, folder: RunFolder) -> None:
-        super().__init__(config, folder)
-        self._rows: dict[int, dict[str, Any]] = {}
-
     def collect(self, outputs: Any, batch: Any, cases: Sequence[Case]) -> None:
         """Keep the rows of the cases; of several validations in an epoch the last counts."""
-        self._rows.update(zip(batch["index"], outputs["rows"], strict=True))
+        self.collected.update(zip(batch["index"], outputs["rows"], strict=True))
 
     def draw(self, title: str, last: int) -> Image.Image | None:
         """Put matrix and distributions above the curves."""
-        rows, self._rows = list(self._rows.values()), {}
+        rows, self.collected = list(self.collected.values()), {}
         if not rows:
             return None
         classes, series = self.config.data.classes, read_series(self.folder.metrics)

@@ -33,7 +33,6 @@ class SegmentationProgress(Progress):
         super().__init__(config, folder)
         self.cases = cases
         self._views: dict[int, View] = {}
-        self._drawn: dict[int, tuple[Image.Image, str]] = {}
 
     def collect(self, outputs: Any, batch: Any, cases: Sequence[Case]) -> None:
         """Draw the cases of a batch that are followed."""
@@ -41,7 +40,7 @@ class SegmentationProgress(Progress):
             if index < self.cases:
                 rows = [row for row in outputs["rows"] if row["case"] == batch["case"][item]]
                 picture = self._draw_case(batch, item, cases[index], outputs["label_maps"][item])
-                self._drawn[index] = picture, caption(batch["case"][item], rows)
+                self.collected[index] = picture, caption(batch["case"][item], rows)
 
     def _draw_case(self, batch: Any, item: int, case: Case, prediction: Any) -> Image.Image:
         """Draw a case; its image and label, which are the same in every epoch, are prepared only once."""
@@ -52,8 +51,8 @@ class SegmentationProgress(Progress):
 
     def draw(self, title: str, last: int) -> Image.Image | None:
         """Put the cases above the curves."""
-        cases = [self._drawn[index] for index in sorted(self._drawn)]
-        self._drawn = {}
+        cases = [self.collected[index] for index in sorted(self.collected)]
+        self.collected = {}
         if not cases:
             return None
         charts = self._charts(read_series(self.folder.metrics), last)

@@ -1,0 +1,53 @@
+"""What a training and a test have in common: score one split, write the report."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from trainlib.build.patches import describe
+from trainlib.callbacks import build_callbacks
+from trainlib.checkpoints import compare, read_checkpoint
+from trainlib.config.schema import Config
+from trainlib.data.complete import complete
+from trainlib.data.geometry import Geometry
+from trainlib.data.module import CSVDataModule
+from trainlib.diskspace import is_full
+from trainlib.processes import is_first
+from trainlib.report import write_report
+from trainlib.results import Run
+from trainlib.tasks import TASKS
+from trainlib.trainer import make_trainer
+
+log = logging.getLogger(__name__)
+
+
+def trained_as(config: Config, checkpoint: Path) -> Config:
+    """Complete the config as the checkpoint was trained, and check that its weights fit."""
+    content = read_checkpoint(checkpoint)
+    config = complete(config, content["trainlib"]["config"])
+    compare(content, config, checkpoint)
+    return config
+
+
+def evaluate(stage: str, run: Run, checkpoint: Path, module: CSVDataModule) -> dict[str, float]:
+    """Run Lightning's `validate` or `test` with a Trainer of its own, which leaves the training's logs alone."""
+    config = run.config
+    task = TASKS[config.task](config, Geometry(config))
+    predictions = run.folder.predictions if stage == "test" else None
+    trainer = make_trainer(config, build_callbacks(stage, config, run.folder, predictions=predictions))
+    score = trainer.test if stage == "test" else trainer.validate
+    score(task, datamodule=module, ckpt_path=checkpoint, weights_only=True, verbose=False)
+    return {name: float(value) for name, value in trainer.callback_metrics.items()}
+
+
+def report(run: Run) -> None:
+    """Write the report, where the config asks for it; the results are on disk even if it cannot be written."""
+    if run.config.report is None or not is_first():
+        return
+    try:
+        write_report(run.folder.path)
+    except Exception as error:
+        if is_full(error):
+            raise
+        log.warning("The report could not be written: %s.", describe(error), exc_info=True)

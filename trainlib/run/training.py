@@ -1,0 +1,156 @@
+"""Train a network, then score it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from lightning import Callback
+
+from trainlib.build.advice import advice
+from trainlib.build.check import origins
+from trainlib.callbacks import Record, build_callbacks
+from trainlib.check.quick import quick_check
+from trainlib.checkpoints import compare, epochs_in, read_checkpoint
+from trainlib.config.debug import debug_config
+from trainlib.config.schema import Config
+from trainlib.continuing import checkpoint_of, read_to_continue
+from trainlib.data.complete import complete, with_computable_monitor
+from trainlib.data.module import CSVDataModule
+from trainlib.data.splits import SPLITS_OF, check_splits
+from trainlib.ending import ended_in_good_order, entered
+from trainlib.errors import ConfigError, DataError
+from trainlib.files import remove_leftovers
+from trainlib.folder import RunFolder
+from trainlib.logfile import logged
+from trainlib.processes import CHECKPOINT, agreed, decided, note
+from trainlib.results import Run
+from trainlib.run.evaluation import evaluate, report
+from trainlib.runs import create, folder_of, latest
+from trainlib.signals import interruptible
+from trainlib.start import in_one_process, started
+from trainlib.tasks import TASKS, BaseTask
+from trainlib.trainer import explained, make_trainer, tensorboard
+
+log = logging.getLogger(__name__)
+
+
+def fit(
+    config: Config,
+    *,
+    ckpt_path: str | Path | None = None,
+    record: Record | None = None,
+    debug: bool = False,
+    check: bool = True,
+    extra: Sequence[Callback] = (),
+) -> Run:
+    """Train, then validate and test the best checkpoint.
+
+    Args:
+        config: The config.
+        ckpt_path: Checkpoint to continue from; ``last`` or ``best`` is that of the newest run of the config's name,
+            and where it has none yet, the training starts from the beginning. A run is continued in its own folder.
+        record: How the run was started, for the snapshot.
+        debug: Whether to train two short epochs on a few cases instead, and to look for common mistakes.
+        check: Whether to read the headers of all files before anything else.
+        extra: Callbacks that act after all others.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        InputError: Something in the config, its CSVs, files or checkpoint is wrong.
+        ResourceError: The machine ran out of something.
+        Interrupted: A signal ended the training; everything up to the last finished epoch is on disk.
+    """
+    config = in_one_process(config) if debug else config
+    return started(_fit, config, ckpt_path=ckpt_path, record=record, debug=debug, check=check, extra=extra)
+
+
+def _fit(
+    config: Config,
+    *,
+    ckpt_path: str | Path | None,
+    record: Record | None,
+    debug: bool,
+    check: bool,
+    extra: Sequence[Callback],
+) -> Run:
+    """Do the part of one process in a training."""
+    config = _checked_for_training(config, debug=debug, resumed=ckpt_path is not None, headers=check)
+    folder, checkpoint = decided(lambda: _start(config, ckpt_path))
+    first_epoch = epochs_in(read_checkpoint(checkpoint)) if checkpoint else 0
+    module, task = CSVDataModule(config, first_epoch), TASKS[config.task](config)
+    with interruptible(), explained(config):
+        task.configure_model()
+        module.setup("fit")
+        new, folder = folder is None, decided(lambda: _ready(folder or create(config)))
+        note(CHECKPOINT, str(folder.last))
+        run = Run(folder, config)
+        with ended_in_good_order(folder, new), explained(config), logged(folder.log):
+            _announce(run)
+            callbacks = [*build_callbacks("fit", config, folder, record=record, debug=debug), *extra]
+            with entered(callbacks), agreed(), explained(config):
+                _train(run, task, module, callbacks, checkpoint)
+            report(run)
+    return run
+
+
+def _ready(folder: RunFolder) -> RunFolder:
+    """Clear what a killed process may have left in a run folder."""
+    remove_leftovers(folder.path)
+    return folder
+
+
+def _checked_for_training(config: Config, *, debug: bool, resumed: bool, headers: bool) -> Config:
+    """Complete the config, and refuse what cannot be trained."""
+    if debug and resumed:
+        raise ConfigError("--debug looks at the beginning of a training. Leave --ckpt_path out.")
+    if debug and config.task != "segmentation":
+        raise ConfigError("--debug knows the mistakes of a segmentation only. Leave it out.")
+    config = with_computable_monitor(complete(config))
+    if problems := check_splits(config, SPLITS_OF["fit"]):
+        raise DataError(problems)
+    config = debug_config(config) if debug else config
+    if headers and (problems := decided(lambda: quick_check(config))):
+        raise DataError(problems)
+    return config
+
+
+def _train(run: Run, task: BaseTask, module: CSVDataModule, callbacks: list[Callback], checkpoint: Path | None) -> None:
+    """Run Lightning's `fit`, then score the best checkpoint on the validation and the test cases."""
+    trainer = make_trainer(run.config, callbacks, tensorboard(run.folder, checkpoint))
+    trainer.fit(task, datamodule=module, ckpt_path=checkpoint, weights_only=True)
+    # Where nothing was left to train, the checkpoint to continue from is the best there is.
+    best = checkpoint if checkpoint and not run.folder.last.is_file() else run.checkpoint
+    evaluate("validate", run, best, module)
+    if run.config.data.test_csv:
+        evaluate("test", run, best, module)
+
+
+def _announce(run: Run) -> None:
+    """Tell what every component of the config stands for, what is seldom meant, and where the results go."""
+    for kind, origin in origins(run.config).items():
+        log.info("%s: %s", kind, origin)
+    for sentence in advice(run.config):
+        log.info("%s", sentence)
+    log.info("Run folder: %s", run.folder.path)
+
+
+def _start(config: Config, ckpt_path: str | Path | None) -> tuple[RunFolder | None, Path | None]:
+    """Find the run folder to go on in and the checkpoint to go on from; None for each that is to be new."""
+    if ckpt_path is None:
+        return None, None
+    if str(ckpt_path) in ("last", "best"):
+        folder = latest(config)
+        found = checkpoint_of(folder, str(ckpt_path)) if folder else None
+        if found is None:
+            log.info("There is no checkpoint of a run %s yet; training starts from the beginning.", config.run.name)
+            return folder, None
+        checkpoint = found
+    else:
+        checkpoint = Path(ckpt_path)
+        folder = folder_of(checkpoint)
+    compare(read_to_continue(checkpoint), config, checkpoint)
+    return folder, checkpoint
