@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pytest
 import yaml
 
+from tests.zygote import Zygote
 from trainlib.data.phantom import CLASSES, make_dataset
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -77,12 +78,24 @@ def write_config(tmp_path: Path, phantom: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
-def cli() -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run `trainlib` with arguments in a process of its own."""
+def zygote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
+    """What starts commands without the seconds of their imports."""
+    zygote = Zygote(tmp_path_factory.mktemp("zygote"))
+    yield zygote
+    zygote.close()
+
+
+@pytest.fixture(scope="session")
+def cli(zygote: Zygote) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run `trainlib` with arguments in a process of its own, forked unless it gets environment variables."""
 
     def run(*arguments: str | Path, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+        words = [str(word) for word in arguments]
+        if not environment:
+            ended = zygote.run(*words, cwd=cwd)
+            return subprocess.CompletedProcess(words, ended.status, ended.out, ended.errors)
         return subprocess.run(
-            [sys.executable, "-m", "trainlib", *map(str, arguments)],
+            [sys.executable, "-m", "trainlib", *words],
             cwd=cwd,
             env=os.environ | {"COLUMNS": "200"} | environment,
             capture_output=True,

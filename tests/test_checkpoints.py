@@ -1,16 +1,18 @@
 from __future__ import annotations
 
 import logging
-import pickle
+import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from trainlib.checkpoints import AtomicCheckpointIO, compare, read_checkpoint
 from trainlib.config.schema import Config
 from trainlib.errors import CheckpointError, DiskFullError
+from trainlib.storable import plain
 
 PATH = Path("/runs/heart/checkpoints/last.ckpt")
 
@@ -24,12 +26,14 @@ def checkpoint_of(made: Config) -> dict[str, Any]:
     return {"trainlib": {"config": made.model_dump(mode="json")}}
 
 
+TRAINLIB: dict[str, Any] = {**checkpoint_of(config())["trainlib"], "optimizer": {}, "horizon": [2, 8]}
 WHOLE: dict[str, Any] = {
-    **checkpoint_of(config()),
+    "trainlib": TRAINLIB,
     "state_dict": {"w": torch.ones(3)},
-    "loops": {},
+    "loops": {"fit_loop": {"epoch_progress": {"current": {"processed": 2}}}},
     "optimizer_states": [],
     "lr_schedulers": [],
+    "epoch": 1,
     "global_step": 7,
     "pytorch-lightning_version": "2.6",
 }
@@ -56,10 +60,35 @@ def test_a_part_that_is_missing_or_of_another_kind_is_named(tmp_path: Path, name
         read_checkpoint(tmp_path / "a.ckpt")
 
 
-@pytest.mark.parametrize("config", [None, {}, {"data": 5, "patch": {}}])
-def test_a_config_that_is_missing_in_a_checkpoint_is_named(tmp_path: Path, config: Any) -> None:
-    torch.save(WHOLE | {"trainlib": {"config": config}}, tmp_path / "a.ckpt")
-    with pytest.raises(CheckpointError, match=r"a\.ckpt lacks trainlib\.config, which"):
+CONFIG = TRAINLIB["config"]
+
+
+@pytest.mark.parametrize(
+    ("trainlib", "named"),
+    [
+        ({"config": None}, "trainlib.config"),
+        ({"config": CONFIG | {"data": 5}}, "trainlib.config.data"),
+        ({"config": CONFIG | {"patch": {}}}, "trainlib.config.patch.optimizer"),
+        ({"config": CONFIG | {"scheduler": 3}}, "trainlib.config.scheduler"),
+        ({"config": {key: CONFIG[key] for key in CONFIG if key != "optimizer"}}, "trainlib.config.optimizer"),
+        ({"horizon": [2]}, "trainlib.horizon"),
+        ({"horizon": None, "optimizer": []}, "trainlib.optimizer, trainlib.horizon"),
+    ],
+)
+def test_what_is_missing_of_the_training_in_a_checkpoint_is_named(
+    tmp_path: Path, trainlib: dict[str, Any], named: str
+) -> None:
+    torch.save(WHOLE | {"trainlib": TRAINLIB | trainlib}, tmp_path / "a.ckpt")
+    with pytest.raises(CheckpointError, match=rf"a\.ckpt lacks {re.escape(named)}, which"):
+        read_checkpoint(tmp_path / "a.ckpt")
+
+
+@pytest.mark.parametrize(
+    ("loops", "named"), [({}, r"loops\.fit_loop"), ({"fit_loop": {}}, r"loops\.fit_loop\.epoch_progress\.current\..*")]
+)
+def test_a_checkpoint_that_does_not_know_its_epoch_is_refused(tmp_path: Path, loops: Any, named: str) -> None:
+    torch.save(WHOLE | {"loops": loops}, tmp_path / "a.ckpt")
+    with pytest.raises(CheckpointError, match=rf"a\.ckpt lacks {named}, which"):
         read_checkpoint(tmp_path / "a.ckpt")
 
 
@@ -255,5 +284,29 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(
 
 def test_loading_a_checkpoint_executes_nothing(tmp_path: Path) -> None:
     torch.save({"trainlib": Dangerous()}, tmp_path / "a.ckpt")
-    with pytest.raises(pickle.UnpicklingError, match="Weights only load failed"):
+    with pytest.raises(CheckpointError, match=r"a\.ckpt cannot be read as .* \(it holds _pytest.* which is code"):
         AtomicCheckpointIO().load_checkpoint(tmp_path / "a.ckpt", weights_only=False)
+
+
+def test_what_numpy_has_in_a_checkpoint_is_written_as_plain_numbers_and_tensors(tmp_path: Path) -> None:
+    state = {"lr": np.float64(0.1), "last": [np.int64(3), (np.float32(0.5), True)], "table": np.arange(3.0), 7: "x"}
+    AtomicCheckpointIO().save_checkpoint({"lr_schedulers": [state]}, tmp_path / "a.ckpt")
+    [found] = torch.load(tmp_path / "a.ckpt", weights_only=True)["lr_schedulers"]
+    assert found.pop("table").tolist() == [0.0, 1.0, 2.0]
+    assert found == {"lr": 0.1, "last": [3, (0.5, True)], 7: "x"}
+    assert isinstance(state["lr"], np.float64)
+
+
+def test_weights_without_numpy_are_written_as_they_are() -> None:
+    weights = torch.nn.BatchNorm1d(3).state_dict()
+    assert plain(weights) is weights
+    changed = plain(type(weights)(weights, lr=np.float64(1)))
+    assert list(changed) == [*weights, "lr"]
+    assert type(changed["lr"]) is float
+
+
+@pytest.mark.parametrize("held", [Path("/"), Dangerous(), lambda rate: rate], ids=["path", "object", "function"])
+def test_what_no_checkpoint_can_hold_is_told_at_the_first_one_with_its_section(tmp_path: Path, held: Any) -> None:
+    with pytest.raises(CheckpointError, match=r"^scheduler: its state holds what a checkpoint cannot \("):
+        AtomicCheckpointIO().save_checkpoint({"epoch": 1, "lr_schedulers": [{"of": held}]}, tmp_path / "a.ckpt")
+    assert list(tmp_path.iterdir()) == []

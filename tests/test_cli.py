@@ -169,7 +169,10 @@ def test_a_bug_in_a_patch_is_told_with_its_line(write_config: WriteConfig, cli: 
 
 
 def test_version_and_module_entry_agree(cli: Cli) -> None:
-    assert cli("--version").stdout == f"trainlib {trainlib.__version__}\n"
+    version = f"trainlib {trainlib.__version__}\n"
+    assert cli("--version").stdout == version
+    command = [sys.executable, "-m", "trainlib", "--version"]
+    assert subprocess.run(command, capture_output=True, text=True, check=False).stdout == version
 
 
 def test_the_readme_stays_short() -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
+import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -14,6 +17,9 @@ import pytest
 from tests.ensemble.conftest import make_config
 from tests.report.helpers import Page
 from tests.test_cli import witnessed
+from trainlib.cli.ensemble import _show
+from trainlib.ensemble.summary import Figure
+from trainlib.ensemble_folder import OVER_FOLDS, POOLED, read_ensemble
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -161,3 +167,38 @@ def test_members_that_cannot_be_divided_end_with_status_2_and_leave_nothing(
     assert found.returncode == 2
     assert found.stderr.splitlines()[-1] == "--folds 10: there are only 9 cases in training and validation together."
     assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_the_mean_of_the_folds_comes_with_their_deviation_and_the_pooled_figure_apart(
+    done: tuple[Path, str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "140")
+    folder, _ = done
+    ensemble = read_ensemble(folder)
+    classification = replace(ensemble, config=ensemble.config.model_copy(update={"task": "classification"}))
+    figures = [
+        Figure("cv", model, "", metric, value, math.nan, math.nan, std, 120)
+        for model, value, std in ((OVER_FOLDS, 1.0, 0.0), (POOLED, 0.667, math.nan))
+        for metric in ("auroc", "accuracy", "balanced_accuracy", "f1")
+    ]
+    _show(classification, figures)
+    mean, pooled = (
+        [cell.strip() for cell in line.split("\N{BOX DRAWINGS LIGHT VERTICAL}")]
+        for line in capsys.readouterr().out.splitlines()[3:5]
+    )
+    assert mean[2:5] == ["mean of folds", "120", "1.000 ± 0.000"]
+    assert pooled[2:5] == ["all folds", "120", "0.667"]
+
+
+@pytest.mark.slow
+def test_processes_of_torchrun_are_refused_at_once(tmp_path: Path, phantom: Path) -> None:
+    make_config(tmp_path, phantom)
+    module = ("-m", "trainlib", "ensemble", "-c", str(tmp_path / "config.yaml"), "--folds", "2")
+    found = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *module],
+        capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert found.returncode != 0
+    sentence = "`trainlib ensemble` takes one process. Start it without torchrun or srun."
+    assert found.stderr.count(sentence) == 1
+    assert not (tmp_path / "runs").exists()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +17,8 @@ import pytest
 from tests.ensemble.conftest import make_config
 from trainlib.cluster import cluster, share
 from trainlib.ensemble.ensemble import fit_ensemble
-from trainlib.errors import ConfigError, InputError
+from trainlib.errors import ConfigError, InputError, Interrupted
+from trainlib.signals import interruptible
 
 pytest.importorskip("ray", reason="needs the extra `tune`")
 
@@ -75,7 +78,36 @@ def test_ray_of_this_machine_lives_for_the_block_alone() -> None:
         assert connected.get(task.remote()) != os.getpid()
         assert connected.cluster_resources()["CPU"] == 2
         assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
+        own = Path(connected._private.worker._global_node.get_session_dir_path())
+        assert own.is_dir()
     assert not ray.is_initialized()
+    assert not own.exists(), "logs of Ray are left"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_interrupts_while_members_are_waited_for(number: int) -> None:
+    def wait(ray: Any) -> None:
+        threading.Timer(0.5, os.kill, (os.getpid(), number)).start()
+        member = ray.remote(lambda: importlib.import_module("time").sleep(60)).remote()
+        while not ray.wait([member], timeout=1.0)[0]:
+            pass
+
+    with pytest.raises(Interrupted) as error, interruptible(), cluster(cpus=1) as connected:
+        wait(connected)
+    assert error.value.exit_status == 128 + number
+
+
+def test_a_signal_interrupts_while_ray_is_connected(monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    def init(**_: Any) -> None:
+        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(number))  # as Ray does
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(ray, "init", init)
+    with pytest.raises(Interrupted) as error, interruptible(), cluster():
+        raise AssertionError("interrupted before")
+    assert error.value.exit_status == 143
 
 
 @pytest.fixture

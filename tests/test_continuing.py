@@ -23,10 +23,13 @@ def make(folder: RunFolder, rows: int, **epochs: int) -> None:
     folder.metrics.write_text("epoch,seconds\n" + "".join(f"{epoch},1.0\n" for epoch in range(rows)))
     for name, count in epochs.items():
         content: dict[str, Any] = {
-            "trainlib": {"config": {"data": {}, "patch": {}}},
+            "trainlib": {
+                "config": {"data": {}, "patch": {"optimizer": None}, "optimizer": "AdamW", "scheduler": None},
+                **{"optimizer": {}, "horizon": [9, 27]},
+            },
             "loops": {"fit_loop": {"epoch_progress": {"current": {"processed": count}}}},
             **{"state_dict": {}, "optimizer_states": [], "lr_schedulers": []},
-            **{"global_step": 3 * count, "pytorch-lightning_version": "2.6.6"},
+            **{"epoch": count - 1, "global_step": 3 * count, "pytorch-lightning_version": "2.6.6"},
         }
         torch.save(content, folder.checkpoints / f"{name}.ckpt")
 

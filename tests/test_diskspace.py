@@ -14,6 +14,7 @@ import pytest
 
 from trainlib.diskspace import explain_full_disk, is_full, quiet_writers, room_for
 from trainlib.errors import DiskFullError
+from trainlib.trainer import explained
 
 FULL = Path("/dev/full")
 ON_LINUX = pytest.mark.skipif(not FULL.exists(), reason="only Linux has /dev/full")
@@ -97,6 +98,40 @@ def test_where_nobody_knows_the_file_the_system_may(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(shutil, "disk_usage", usage(0))
     copied = OSError(errno.ENOSPC, "No space left on device", "/from", None, "/to")
     assert str(explain_full_disk(copied)).startswith("/to cannot be written: the disk is full (0 bytes free of ")
+
+
+def test_a_file_that_the_system_names_is_told_in_place_of_the_run_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", usage(0))
+
+    def write(name: str) -> None:
+        try:
+            raise OSError(errno.ENOSPC, "No space left on device", name)
+        except OSError as error:
+            raise ValueError("a library") from error
+
+    with pytest.raises(DiskFullError, match=r"^/dev/shm/torch_7 cannot be written"), room_for(Path("/runs/heart")):
+        write("/dev/shm/torch_7")
+    with pytest.raises(DiskFullError, match=r"^/runs/last\.ckpt cannot be written"), room_for(Path("/runs/last.ckpt")):
+        write("/runs/.writing-a1b2-last.ckpt")
+
+
+@pytest.mark.parametrize("kind", [ValueError, KeyError, TypeError])
+def test_a_full_disk_is_found_behind_any_error_of_a_library(kind: type[Exception]) -> None:
+    def fail() -> None:
+        try:
+            raise OSError(errno.ENOSPC, "No space left on device", "/dev/shm/torch_7")
+        except OSError as error:
+            raise kind("x") from error
+
+    with pytest.raises(DiskFullError, match=r"^/dev/shm/torch_7 cannot be written"), explained():
+        fail()
+    with pytest.raises(kind, match="x"), explained():
+        raise kind("x")
+    told = DiskFullError("full")
+    with pytest.raises(DiskFullError) as caught, explained():
+        raise told
+    assert caught.value is told
+    assert told.__cause__ is None
 
 
 def test_where_nothing_is_named_the_full_disks_are(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +32,7 @@ from trainlib.results import Run
 
 WriteConfig = Callable[..., Path]
 Cli = Callable[..., subprocess.CompletedProcess[str]]
+Begin = Callable[[Path], subprocess.Popen[str]]
 
 # Does something in one process, when its training transforms are called for the n-th time.
 TROUBLE = """
@@ -294,6 +294,21 @@ def test_a_bad_case_of_one_process_is_told_once(
     assert _processes_of(tmp_path) == []
 
 
+@pytest.fixture
+def begin() -> Iterator[Begin]:
+    """Start a long training, which ends with the test at the latest."""
+    processes: list[subprocess.Popen[str]] = []
+
+    def begin(config: Path) -> subprocess.Popen[str]:
+        processes.append(start(config))
+        return processes[-1]
+
+    yield begin
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
 def _processes_of(folder: Path) -> list[int]:
     """Find processes that have anything to do with a folder."""
     return [p.pid for p in psutil.process_iter(["cmdline"]) if str(folder) in " ".join(p.info["cmdline"] or [])]
@@ -302,43 +317,44 @@ def _processes_of(folder: Path) -> list[int]:
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_both_processes_in_good_order(
-    troubled: Callable[..., Path], tmp_path: Path, number: int, status: int
+    troubled: Callable[..., Path], begin: Begin, tmp_path: Path, number: int, status: int
 ) -> None:
-    path = troubled("nothing", epochs=8, nap=0.2, data={"num_workers": 1})
-    process = start(path)
+    path = troubled("nothing", epochs=1000, nap=0.2, data={"num_workers": 1})
+    process = begin(path)
     run = tmp_path / "runs" / "tiny"
     wait_for_epochs(process, run, 2)
     members = psutil.Process(process.pid).children(recursive=True)
-    began = time.monotonic()
     os.kill(process.pid, number)
     _, errors = process.communicate(timeout=60)
-    assert time.monotonic() - began < 10
-    assert process.returncode == status
-    assert "Traceback" not in errors
-    assert f"trainlib fit -c {path} --ckpt_path {run / 'checkpoints/last.ckpt'}" in errors
+    assert process.returncode == status  # the one of an ending that took too long is told by another sentence
+    [line, command] = errors.splitlines()
+    assert line.startswith("Interrupted. It goes on from epoch ")
+    assert command.strip() == f"trainlib fit -c {path} --ckpt_path {run / 'checkpoints/last.ckpt'}"
     _, alive = psutil.wait_procs(members, timeout=5)
     assert alive == []
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("which", [0, 1])
-def test_a_process_that_is_killed_ends_the_run(troubled: Callable[..., Path], tmp_path: Path, which: int) -> None:
-    process = start(troubled("nothing", epochs=8, nap=0.2, data={"num_workers": 1}))
+def test_a_process_that_is_killed_ends_the_run(
+    troubled: Callable[..., Path], begin: Begin, tmp_path: Path, which: int
+) -> None:
+    process = begin(troubled("nothing", epochs=1000, nap=0.2, data={"num_workers": 1}))
     wait_for_epochs(process, tmp_path / "runs" / "tiny", 1)
     watcher = psutil.Process(process.pid)
     members, everyone = watcher.children(), watcher.children(recursive=True)
     members[which].kill()
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert errors.startswith(f"Process {which} was killed by the system, most likely because memory ran out.")
-    assert "Traceback" not in errors
+    # Before it a worker of the killed process may say that nobody takes its cases any more.
+    assert f"Process {which} was killed by the system, most likely because memory ran out." in errors
     _, alive = psutil.wait_procs(everyone, timeout=5)
     assert alive == []
 
 
 @pytest.mark.slow
-def test_a_killed_run_leaves_no_process_behind(troubled: Callable[..., Path], tmp_path: Path) -> None:
-    process = start(troubled("nothing", epochs=8, nap=0.2, data={"num_workers": 1}))
+def test_a_killed_run_leaves_no_process_behind(troubled: Callable[..., Path], begin: Begin, tmp_path: Path) -> None:
+    process = begin(troubled("nothing", epochs=1000, nap=0.2, data={"num_workers": 1}))
     wait_for_epochs(process, tmp_path / "runs" / "tiny", 1)
     members = psutil.Process(process.pid).children(recursive=True)
     assert len(members) >= 4
@@ -386,7 +402,7 @@ def _srun(*arguments: str | Path, size: int = 2, **different: dict[str, str]) ->
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     common = {"SLURM_JOB_ID": "7", "SLURM_STEP_ID": "0", "SLURM_NTASKS": str(size), "SLURM_NNODES": "1"}
-    common |= {"SLURM_NODELIST": "127.0.0.1", "MASTER_PORT": str(port), "SLURM_JOB_NAME": "train"}
+    common |= {"SLURM_NODELIST": "127.0.0.1", "MASTER_PORT": str(port), "SLURM_JOB_NAME": "interactive"}
     tasks = [
         subprocess.Popen(
             [sys.executable, "-m", "trainlib", *map(str, arguments)],
@@ -433,17 +449,18 @@ def test_tasks_of_slurm_end_together_though_nobody_ends_them(troubled: Callable[
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("rank", [0, 1])
 def test_a_mistake_that_only_one_task_of_slurm_has_is_told_by_it(
-    phantom: Path, write_config: WriteConfig, tmp_path: Path
+    phantom: Path, write_config: WriteConfig, tmp_path: Path, rank: int
 ) -> None:
     link = tmp_path / "data"
     link.symlink_to(phantom)
-    home = {"rank_0": {"HOME": str(tmp_path)}, "rank_1": {"HOME": str(tmp_path / "nowhere")}}
-    first, second = _srun("fit", "-c", write_config(data={"root": "~/data"}), **home)
-    assert (first[0], second[0]) == (2, 2)
-    assert first[2] == ""
-    assert "process 1: " in second[2]
-    assert "there is no CSV file" in second[2]
+    home = {f"rank_{rank}": {"HOME": str(tmp_path / "nowhere")}, f"rank_{1 - rank}": {"HOME": str(tmp_path)}}
+    ended = _srun("fit", "-c", write_config(data={"root": "~/data"}), **home)
+    assert [status for status, *_ in ended] == [2, 2]
+    assert ended[1 - rank][2] == ""
+    assert ("process 1: " in ended[rank][2]) == bool(rank)
+    assert "there is no CSV file" in ended[rank][2]
 
 
 @pytest.mark.slow
@@ -526,3 +543,19 @@ def test_a_network_that_is_spread_over_the_processes_trains_like_one_that_is_not
     assert all(torch.allclose(value, theirs[name], atol=1e-5) for name, value in weights(run).items())
     alone = trainlib.test(load_config(path, ["trainer.devices=1"]), run.checkpoint)
     assert alone["test/dice"] == pytest.approx(run.scores("test")["dice"], abs=1e-6)
+
+
+@pytest.mark.slow
+def test_the_gradients_of_a_network_that_is_spread_are_clipped_by_the_norm_of_the_whole(
+    write_config: WriteConfig, cli: Cli, tmp_path: Path
+) -> None:
+    script = str(ROOT / "tests" / "processes" / "fsdp_on_cpu.py")
+    trainer = {"devices": 2, "max_epochs": 1, "gradient_clip_val": 0.05}
+    path = write_config(**PLAIN | {"optimizer": {"SGD": {"lr": 1.0}}}, patch={"model": script}, trainer=trainer)
+    plain = fit(load_config(path, ["run.name=ddp"]))
+    done = cli("fit", "-c", path, "run.name=fsdp", "trainer.strategy=fsdp")
+    assert done.returncode == 0, done.stderr
+    theirs, free = weights(plain), weights(fit(load_config(path, ["run.name=free", "trainer.gradient_clip_val=null"])))
+    found = weights(load_run(tmp_path / "runs" / "fsdp"))
+    assert all(torch.allclose(value, theirs[name], atol=1e-5) for name, value in found.items())
+    assert not all(torch.allclose(value, theirs[name], atol=1e-2) for name, value in free.items())

@@ -282,3 +282,41 @@ def test_another_seed_draws_other_augmentation_from_the_next_epoch_on(go_on: Con
     first, second = (run.metrics["train/loss"].to_numpy() for run in (same, other))
     assert first[0] == second[0]
     assert not np.isclose(first[1], second[1], rtol=1e-4)
+
+
+WITH_NUMPY = """
+import numpy as np, torch
+class Cosine(torch.optim.lr_scheduler.LambdaLR):
+    def __init__(self, optimizer, T=10):
+        super().__init__(optimizer, lambda epoch: 0.5 * (1 + np.cos(np.pi * epoch / T)))
+def get_optimizer(config, parameters):
+    return torch.optim.AdamW(parameters, lr=np.sqrt(1e-4))
+"""
+
+
+def test_numpy_in_optimizer_and_schedule_is_no_obstacle(
+    go_on: Continue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "with_numpy.py").write_text(WITH_NUMPY)
+    monkeypatch.syspath_prepend(tmp_path)
+    sections = {"scheduler": "with_numpy.Cosine", "patch": {"optimizer": str(tmp_path / "with_numpy.py")}}
+    run = go_on(sections, {**sections, "trainer": {"max_epochs": 4}})
+    expected = [0.01 * (1 + np.cos(np.pi * epoch / 10)) / 2 for epoch in range(4)]
+    assert rates(run) == pytest.approx(expected, rel=1e-6)
+    assert run.scores("valid")
+    assert type(state_of(run)["optimizer_states"][0]["param_groups"][0]["lr"]) is float
+
+
+SELDOM = {"max_epochs": 6, "val_check_interval": 5, "check_val_every_n_epoch": None}  # in the 2nd, 4th and 5th epoch
+MOVES = {**FOLLOWS, "scheduler": {"ReduceLROnPlateau": {**NEVER, "factor": 0.5}}}
+
+
+def test_a_schedule_that_follows_a_metric_is_stepped_only_in_epochs_with_a_validation(
+    go_on: Continue, write_config: WriteConfig
+) -> None:
+    sections: dict[str, Any] = {**MOVES, "progress": None, "data": {"test_csv": None}, "trainer": SELDOM}
+    straight = fit(load_config(write_config(run={"name": "straight"}, **sections)))
+    assert straight.metrics["valid/loss"].notna().tolist() == [False, True, False, True, True, False]
+    assert rates(straight) == pytest.approx([0.01, 0.01, 0.01, 0.01, 0.005, 0.0025])
+    resumed = go_on({**sections, "trainer": {**SELDOM, "max_epochs": 3}}, sections)
+    assert rates(resumed) == rates(straight)

@@ -39,7 +39,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, phantom: Path) -> Run:
 def test_the_run_folder_holds_everything(finished: Run) -> None:
     folder = finished.folder.path
     expected = ["config.yaml", "cases.csv", "logs/metrics.csv", "checkpoints/best.ckpt", "checkpoints/last.ckpt"]
-    expected += ["snapshot/trainlib/run.py", "snapshot/csvs/train.csv", "snapshot/configs/demo.yaml"]
+    expected += ["snapshot/trainlib/run/training.py", "snapshot/csvs/train.csv", "snapshot/configs/demo.yaml"]
     expected += ["snapshot/requirements.txt", "snapshot/environment.json", "snapshot/command.txt"]
     assert [name for name in expected if not (folder / name).is_file()] == []
     assert list(folder.glob("logs/events.out.tfevents.*"))

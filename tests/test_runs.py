@@ -55,10 +55,16 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(root: Path) -> None:
     with pytest.raises(ConfigError, match=rf"^{root}/heart: the folder cannot be made \(Not a directory\).$"):
         create(config(root))
     with pytest.raises(ConfigError, match="the folder cannot be made"):
-        unique_folder(root / ("x" * 300))
+        unique_folder(root.parent / ("x" * 300))
 
 
-def test_overwrite_deletes_an_earlier_run(root: Path) -> None:
+def test_no_folder_is_made_below_a_link_that_leads_nowhere(root: Path) -> None:
+    root.symlink_to("nowhere")
+    with pytest.raises(ConfigError, match=rf"^{root}/heart: the folder cannot be made \(Not a directory\)\.$"):
+        create(config(root))
+
+
+def test_overwrite_makes_room_for_a_new_run(root: Path) -> None:
     run_in(root / "heart")
     assert create(config(root, overwrite=True)).path == root / "heart"
     assert list((root / "heart").iterdir()) == [root / "heart" / "config.yaml"]

@@ -12,7 +12,7 @@ from trainlib import load_config
 from trainlib.config.schema import Config
 from trainlib.errors import ConfigError
 from trainlib.processes import Place
-from trainlib.start import as_started, in_one_process, started
+from trainlib.start import alone, as_started, in_one_process, started
 from trainlib.trainer import device_count
 
 WriteConfig = Callable[..., Path]
@@ -88,3 +88,37 @@ def test_a_look_for_mistakes_takes_one_process(asking: Callable[..., Config], mo
         monkeypatch.setenv(name, value)
     with pytest.raises(ConfigError, match=r"^--debug takes one process\."):
         in_one_process(asking())
+
+
+@pytest.mark.parametrize("given", [{}, {"devices": 1}, {"devices": "auto"}, {"num_nodes": 1}, {"num_nodes": None}])
+def test_a_command_of_many_models_takes_what_comes_to_one_device(
+    asking: Callable[..., Config], given: dict[str, Any]
+) -> None:
+    alone(asking(**given), "trainlib ensemble")
+
+
+def test_a_list_of_one_device_is_one_device(asking: Callable[..., Config], monkeypatch: pytest.MonkeyPatch) -> None:
+    # All that Lightning asks of the machine, be there GPUs or not.
+    monkeypatch.setattr("lightning.pytorch.accelerators.cuda.num_cuda_devices", lambda: 2)
+    monkeypatch.setattr("lightning.fabric.accelerators.cuda._get_all_visible_cuda_devices", lambda: [0, 1])
+    config = asking(accelerator="gpu", devices=[0])
+    alone(config, "trainlib ensemble")
+    with pytest.raises(ConfigError, match=r"trainer\.devices: found 'auto', which are 2 here, but `trainlib ensemble`"):
+        alone(config.model_copy(update={"trainer": config.trainer | {"devices": "auto"}}), "trainlib ensemble")
+
+
+def test_a_command_of_many_models_refuses_several_devices_and_machines_at_once(asking: Callable[..., Config]) -> None:
+    with pytest.raises(ConfigError) as error:
+        alone(asking(devices=2, num_nodes=3), "trainlib tune")
+    assert str(error.value).splitlines() == [
+        "trainer.devices: found 2, but `trainlib tune` gives each model one device. Set it to 1, or leave it out.",
+        "trainer.num_nodes: found 3, but `trainlib tune` gives each model one device. Set it to 1, or leave it out.",
+    ]
+
+
+def test_a_command_of_many_models_is_refused_under_torchrun(
+    asking: Callable[..., Config], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trainlib.start.place", place)
+    with pytest.raises(ConfigError, match=r"`trainlib tune` takes one process\. Start it without torchrun or srun"):
+        alone(asking(), "trainlib tune")

@@ -14,31 +14,23 @@ import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from trainlib.build.weights import misfitting_weights
+from trainlib.checkpoint_parts import missing_parts
 from trainlib.config.defaults import CLASSIFICATION
 from trainlib.config.differences import differences
 from trainlib.config.schema import Config
 from trainlib.errors import CheckpointError, Problem
 from trainlib.files import atomic_path
+from trainlib.storable import is_readable, plain, refusal
 
 log = logging.getLogger(__name__)
 
 # What the weights depend on: a checkpoint cannot be used when these differ.
 SHAPING = ("task", "model", "patch.model", "data.classes", "data.spatial_dims")
-# What is read of a checkpoint, here or by Lightning.
-_PARTS: dict[str, Any] = {
-    "trainlib": Mapping,
-    "state_dict": Mapping,
-    "loops": Mapping,
-    "optimizer_states": list,
-    "lr_schedulers": list,
-    "global_step": int,
-    "pytorch-lightning_version": str,
-}
-# What changes no figure of a run.
-_IRRELEVANT = (
+IRRELEVANT = (
     *("run.", "data.cache", "data.num_workers", "trainer.devices", "trainer.num_nodes"),
     *("lr_monitor", "progress", "report", "emissions", "pushover", "tune"),
 )
+"""Beginnings of settings that change no figure of a run."""
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -48,6 +40,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     copy over the checkpoint that was there.
     """
 
+    _proven = False
+
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         """Write a checkpoint beside its final name and rename it.
 
@@ -55,18 +49,46 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             checkpoint: The content.
             path: The file.
             storage_options: Of no use for files.
+
+        Raises:
+            CheckpointError: It holds what is no data, which is found at the first one: nothing could go on from it.
         """
         # Through memory, because torch hides the reason when it cannot write, such as a full disk.
-        content = io.BytesIO()
-        torch.save(checkpoint, content)
+        content = _written(plain(checkpoint), prove=not self._proven)
+        self._proven = True
         with atomic_path(Path(path)) as temporary:
             temporary.write_bytes(content.getbuffer())
 
     def load_checkpoint(
         self, path: str | Path, map_location: Any = lambda storage, _: storage, weights_only: bool | None = True
     ) -> dict[str, Any]:
-        """Read a checkpoint as data alone, whatever `weights_only` is."""
-        return super().load_checkpoint(path, map_location, weights_only=True)
+        """Read a checkpoint as data alone, whatever `weights_only` is.
+
+        Raises:
+            CheckpointError: It is damaged, or holds more than data.
+        """
+        try:
+            return super().load_checkpoint(path, map_location, weights_only=True)
+        except (FileNotFoundError, MemoryError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:
+            raise CheckpointError(_unreadable(Path(path), error)) from error
+
+
+def _written(checkpoint: dict[str, Any], *, prove: bool) -> io.BytesIO:
+    """Write a checkpoint into memory.
+
+    Raises:
+        CheckpointError: A part of it is no data.
+    """
+    content = io.BytesIO()
+    try:
+        torch.save(checkpoint, content)
+    except Exception as error:
+        raise (CheckpointError(text) if (text := refusal(checkpoint)) else error) from error.__cause__
+    if prove and not is_readable(content) and (text := refusal(checkpoint)):
+        raise CheckpointError(text)
+    return content
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -83,18 +105,19 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     try:
         checkpoint: Any = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
     except Exception as error:
-        raise CheckpointError(
-            f"--ckpt_path: {path} cannot be read as a checkpoint; it is damaged or of another kind "
-            f"({_damage(path, error)})."
-        ) from error
+        raise CheckpointError(f"--ckpt_path: {_unreadable(path, error)}") from error
     if not isinstance(checkpoint, dict) or "trainlib" not in checkpoint:
         raise CheckpointError(f"--ckpt_path: {path} was not written by trainlib.")
-    if missing := _missing(checkpoint):
+    if missing := missing_parts(checkpoint):
         raise CheckpointError(
             f"--ckpt_path: {path} lacks {', '.join(missing)}, which every checkpoint of trainlib has. It was changed "
             "by something else; take another one."
         )
     return checkpoint
+
+
+def _unreadable(path: Path, error: Exception) -> str:
+    return f"{path} cannot be read as a checkpoint; it is damaged or of another kind ({_damage(path, error)})."
 
 
 def _damage(path: Path, error: Exception) -> str:
@@ -103,24 +126,16 @@ def _damage(path: Path, error: Exception) -> str:
         return str(error.strerror)
     if code := re.search(r"GLOBAL (\S+)", str(error)):
         return f"it holds {code[1]}, which is code and no data; nothing of it was run"
-    with path.open("rb") as file:
-        start = file.read(2)
+    try:
+        with path.open("rb") as file:
+            start = file.read(2)
+    except OSError as unreadable:
+        return str(unreadable.strerror)
     if not start:
         return "it is empty"
     if not zipfile.is_zipfile(path):
         return "it is cut off" if start == b"PK" else "torch has not written it"
     return str(error).strip().partition("\n")[0] or type(error).__name__
-
-
-def _missing(checkpoint: Mapping[str, Any]) -> list[str]:
-    """List the parts that a checkpoint lacks, be it that they are of another kind than they must be."""
-    missing = [name for name, kind in _PARTS.items() if not isinstance(checkpoint.get(name), kind)]
-    if "trainlib" in missing:
-        return missing
-    config = checkpoint["trainlib"].get("config")
-    if not isinstance(config, Mapping) or not all(isinstance(config.get(name), Mapping) for name in ("data", "patch")):
-        missing.append("trainlib.config")
-    return missing
 
 
 def epochs_in(checkpoint: Mapping[str, Any]) -> int:
@@ -135,15 +150,21 @@ def planned_epochs(checkpoint: Mapping[str, Any]) -> int:
     return epochs
 
 
-def compare(checkpoint: Mapping[str, Any], config: Config, path: Path) -> None:
+def compare(checkpoint: Mapping[str, Any], config: Config, path: Path, *, told: bool = True) -> None:
     """Log which settings differ from those the checkpoint was trained with, where its weights can be used.
+
+    Args:
+        checkpoint: Its content.
+        config: The present config.
+        path: The checkpoint.
+        told: Whether to log what differs.
 
     Raises:
         CheckpointError: A setting differs that the weights depend on; all of them are named, of another task only
             the task, from which the rest follows.
     """
     before, now = _comparable(checkpoint["trainlib"]["config"]), _comparable(config.model_dump(mode="json"))
-    found = [difference for difference in differences(before, now) if not difference.key.startswith(_IRRELEVANT)]
+    found = [difference for difference in differences(before, now) if not difference.key.startswith(IRRELEVANT)]
     wrong = {
         difference.key: Problem(
             f"{difference.key} is {difference.now}, but {path} was trained with {difference.before}. "
@@ -160,7 +181,7 @@ def compare(checkpoint: Mapping[str, Any], config: Config, path: Path) -> None:
             f"The weights in {path} do not fit the network: {misfits[0]}{more}. A script that builds the network may "
             "have changed since."
         )
-    for difference in found:
+    for difference in found if told else ():
         log.info("%s: now %s, in the checkpoint %s.", difference.key, difference.now, difference.before)
 
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import logging
 import math
 import os
+import shutil
+import signal
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import trainlib
-from trainlib.errors import ConfigError, ResourceError
+from trainlib.errors import ConfigError, Interrupted, ResourceError
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +24,7 @@ _PATIENCE = 10.0  # seconds within which a machine must answer
 
 @contextmanager
 def cluster(address: str | None = None, *, cpus: int | None = None) -> Iterator[Any]:
-    """Connect to Ray for a block.
+    """Connect to Ray for a block, in which signals do what they did outside of it.
 
     Args:
         address: Address of a running cluster, such as ``10.0.0.1:6379`` or ``auto``; None starts Ray on this machine
@@ -34,6 +37,7 @@ def cluster(address: str | None = None, *, cpus: int | None = None) -> Iterator[
     Raises:
         ConfigError: Ray is not installed, or there is no cluster at the address.
         ResourceError: Ray cannot be started.
+        Interrupted: A signal arrived, where that is what signals lead to.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
@@ -45,12 +49,25 @@ def cluster(address: str | None = None, *, cpus: int | None = None) -> Iterator[
         ) from None
     if address is not None:
         _check_reachable(address)
-    settings: dict[str, Any] = {"include_dashboard": False, "log_to_driver": False, "logging_level": logging.ERROR}
+    with _interruptions_kept():
+        with _handlers_kept():
+            _connect(ray, address, cpus)
+        own = _own_files(ray) if address is None else None
+        try:
+            yield ray
+        finally:
+            ray.shutdown()
+            if own is not None:
+                shutil.rmtree(own, ignore_errors=True)
+
+
+def _connect(ray: Any, address: str | None, cpus: int | None) -> None:
+    """Start Ray, or join a cluster, and put what goes wrong into words."""
+    settings: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
         if address is None:
-            ray.init(address="local", num_cpus=cpus, **settings)
-        else:
-            del settings["include_dashboard"]  # that of the cluster is its own
+            ray.init(address="local", num_cpus=cpus, include_dashboard=False, **settings)
+        else:  # whose dashboard is its own
             ray.init(address=address, runtime_env=_own_code(), **settings)
     except (ConnectionError, ValueError) as error:
         if address is None:
@@ -58,10 +75,41 @@ def cluster(address: str | None = None, *, cpus: int | None = None) -> Iterator[
         raise _no_cluster(address, _first_line(error)) from None
     except (RuntimeError, OSError) as error:
         raise ResourceError(f"Ray could not be started: {_first_line(error)}.") from error
+
+
+def _own_files(ray: Any) -> Path | None:
+    """Return the folder of logs and sockets of the Ray that was started here, which Ray itself leaves behind."""
+    node = getattr(ray._private.worker, "_global_node", None)
+    return None if node is None else Path(node.get_session_dir_path())
+
+
+@contextmanager
+def _handlers_kept() -> Iterator[None]:
+    """Put the handlers of signals back that Ray replaces by its own while it connects."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield ray
+        yield
+    except SystemExit as error:
+        if error.code == signal.SIGTERM and callable(handler := before[signal.SIGTERM]):  # Ray's has got it
+            handler(signal.SIGTERM, None)
+        raise
     finally:
-        ray.shutdown()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _interruptions_kept() -> Iterator[None]:
+    """Keep what a handler raises while Ray waits; it comes out as the cause of another error."""
+    try:
+        yield
+    except SystemError as error:
+        if isinstance(error.__cause__, Interrupted):
+            raise error.__cause__ from None
+        raise
 
 
 def _check_reachable(address: str) -> None:

@@ -17,10 +17,13 @@ _QUOTA = getattr(errno, "EDQUOT", errno.ENOSPC)  # Windows has none
 _FULL = (errno.ENOSPC, _QUOTA)
 _LITTLE = 2**20
 
+TEMPORARY = ".writing-"
+"""Beginning of the names that files and folders have until they are complete."""
+
 
 @contextmanager
 def room_for(path: Path) -> Iterator[None]:
-    """Turn the lack of room on a disk into a sentence that names what was to be written.
+    """Turn the lack of room on a disk into a sentence that names what was to be written, or what the system names.
 
     What the block was about to write must be gone when it ends, for the sentence tells how much is free.
 
@@ -91,8 +94,7 @@ def _in_text(error: OSError) -> bool:
 
 
 def _sentence(error: OSError, path: Path | None) -> str:
-    named = error.filename2 or error.filename
-    path = Path(os.fsdecode(named)) if isinstance(named, str | bytes) and path is None else path
+    path = _named(error) or path
     if path is None:
         full = [folder for folder in _usual() if shutil.disk_usage(folder).free < _LITTLE]
         names = " and ".join(map(str, full)) or "a disk"
@@ -105,6 +107,13 @@ def _sentence(error: OSError, path: Path | None) -> str:
         f"{path} cannot be written: the disk is full ({_size(usage.free)} free of {_size(usage.total)}). "
         "Free some space there."
     )
+
+
+def _named(error: OSError) -> Path | None:
+    """Return the file that the system names, unless it is one that nobody knows by its name."""
+    name = error.filename2 or error.filename
+    path = Path(os.fsdecode(name)) if isinstance(name, str | bytes) else None
+    return None if path is None or any(part.startswith(TEMPORARY) for part in path.parts) else path
 
 
 def _usual() -> list[Path]:

@@ -11,6 +11,7 @@ from lightning import Callback
 from trainlib.diskspace import quiet_writers, room_for
 from trainlib.errors import InputError, Interrupted, ResourceError
 from trainlib.folder import RunFolder
+from trainlib.overwriting import settle
 from trainlib.processes import is_first
 
 
@@ -18,18 +19,23 @@ from trainlib.processes import is_first
 def ended_in_good_order(folder: RunFolder, new: bool) -> Iterator[None]:
     """Take a new folder away where nothing was trained, and tell where a training that was cut short can go on.
 
-    A lack of room on the disk of the folder becomes a sentence.
+    A run that was to be overwritten comes back where the new one has no checkpoint. A lack of room on the disk of the
+    folder becomes a sentence.
     """
     try:
         with quiet_writers(), room_for(folder.path):
             yield
     except BaseException as error:
         useless = not folder.metrics.exists() if isinstance(error, InputError) else not folder.snapshot.exists()
-        if new and useless and is_first():
-            shutil.rmtree(folder.path, ignore_errors=True)
+        if is_first():
+            if new and useless:
+                shutil.rmtree(folder.path, ignore_errors=True)
+            settle(folder.path)
         if isinstance(error, Interrupted | ResourceError):
             error.checkpoint = folder.last if folder.last.is_file() else None
         raise
+    if is_first() and folder.last.is_file():
+        settle(folder.path)
 
 
 @contextmanager

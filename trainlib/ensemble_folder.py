@@ -15,6 +15,10 @@ from trainlib.files import write_text
 from trainlib.folder import RunFolder
 
 Kind = Literal["folds", "seeds"]
+POOLED = "all folds"
+"""Model of the figures of all held-out cases together, whichever fold they are of."""
+OVER_FOLDS = "mean of folds"
+"""Model of the means of what each fold comes to by itself, where cases of different folds cannot be put together."""
 
 
 @dataclass(frozen=True)

@@ -80,6 +80,10 @@ class DiskFullError(ResourceError):
     """Nothing more can be written to a disk."""
 
 
+class StepError(ResourceError):
+    """A step failed that had worked before: the machine has a fault or a component a bug, and the input is right."""
+
+
 class ProcessError(TrainlibError):
     """One of several processes that do a run together has ended, or none of the others is reached."""
 

@@ -13,11 +13,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from trainlib.diskspace import room_for
+from trainlib.diskspace import TEMPORARY, room_for
 
 log = logging.getLogger(__name__)
-
-_PREFIX = ".writing-"
 
 
 @contextmanager
@@ -38,7 +36,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """
     with room_for(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=_PREFIX, suffix=f"-{path.name}")
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY, suffix=f"-{path.name}")
         os.close(handle)
         temporary = Path(name)
         try:
@@ -66,7 +64,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     """
     with room_for(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=_PREFIX, suffix=f"-{path.name}"))
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=TEMPORARY, suffix=f"-{path.name}"))
         try:
             yield temporary
             temporary.chmod(0o777 & ~_umask())
@@ -118,7 +116,7 @@ def remove_leftovers(folder: Path, older_than: float = 0.0) -> None:
         folder: A folder.
         older_than: Seconds for which nothing was written to them, where others write below it as well.
     """
-    for leftover in list(folder.rglob(f"{_PREFIX}*")):
+    for leftover in list(folder.rglob(f"{TEMPORARY}*")):
         if older_than and not _is_old(leftover, older_than):
             continue
         if leftover.is_dir() and not leftover.is_symlink():

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from trainlib.config.schema import Config
 from trainlib.config.sources import Key, dotted
-from trainlib.folder import RunFolder
+from trainlib.diskspace import TEMPORARY
+from trainlib.overwriting import loss, needs, unfit
 
 _LITTLE = 2**20  # free bytes with which nothing can be done
 _ABSENT = (errno.ENOENT, errno.ENOTDIR)
@@ -20,18 +21,29 @@ _ABSENT = (errno.ENOENT, errno.ENOTDIR)
 def unwritable_places(config: Config) -> Iterator[tuple[Key, str]]:
     """Name the settings of folders that cannot be written; nothing is left behind by the trial."""
     wanted = Path(config.run.root) / config.run.name
+    unwritable = _cannot_write(Path(config.run.root))
+    if unwritable:
+        yield ("run", "root"), f"run.root: {unwritable} Choose another run.root."
     # That a name is too long shows only where its folder exists.
-    elsewhere = _existing(wanted.parent) / config.run.name
-    if problem := _cannot_write(Path(config.run.root)):
-        yield ("run", "root"), f"run.root: {problem} Choose another run.root."
-    elif problem := _cannot_be_named(elsewhere):
-        yield ("run", "name"), f"run.name: {problem} Choose another run.name."
-    elif config.run.overwrite and wanted.exists() and not RunFolder(wanted).config.is_file():
-        text = f"{wanted} exists and is no run folder (it has no config.yaml), so it is not deleted."
-        yield ("run", "overwrite"), f"run.overwrite: {text} Choose another run.name."
-    own = config.data.cache_dir is not None
-    if config.data.cache == "disk" and (own or not problem) and (problem := _cannot_write(config.cache_dir)):
-        key: Key = ("data", "cache_dir")
+    elif odd := _cannot_be_named(_existing(wanted.parent) / config.run.name):
+        yield ("run", "name"), f"run.name: {odd} Choose another run.name."
+    elif config.run.overwrite and wanted.exists():
+        yield from _losses(config, wanted)
+    if config.data.cache == "disk" and (config.data.cache_dir is not None or not unwritable):
+        yield from _unwritable_cache(config)
+
+
+def _losses(config: Config, wanted: Path) -> Iterator[tuple[Key, str]]:
+    """Say why the run folder `wanted` is not overwritten."""
+    if problem := unfit(wanted):
+        yield ("run", "overwrite"), f"run.overwrite: {problem} Choose another run.name."
+    elif lost := loss(wanted, dict(needs(config))):
+        yield ("run", "overwrite"), lost
+
+
+def _unwritable_cache(config: Config) -> Iterator[tuple[Key, str]]:
+    key: Key = ("data", "cache_dir")
+    if problem := _cannot_write(config.cache_dir):
         yield key, f"{dotted(key)}: {problem} Choose another data.cache_dir, or set data.cache to memory or none."
 
 
@@ -46,7 +58,7 @@ def _cannot_write(folder: Path) -> str:
     if not existing.is_dir():
         return f"{existing} is no folder."
     try:
-        os.rmdir(tempfile.mkdtemp(dir=existing, prefix=".writing-"))
+        os.rmdir(tempfile.mkdtemp(dir=existing, prefix=TEMPORARY))
     except OSError as error:
         return f"{folder} cannot be written ({error.strerror})."
     if shutil.disk_usage(existing).free < _LITTLE:

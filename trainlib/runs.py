@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import logging
 import os
@@ -18,6 +19,7 @@ from trainlib.config.schema import Config
 from trainlib.errors import CheckpointError, ConfigError
 from trainlib.files import atomic_path, write_text
 from trainlib.folder import RunFolder
+from trainlib.overwriting import put_aside, recover, settle
 
 log = logging.getLogger(__name__)
 
@@ -30,27 +32,33 @@ def create(config: Config) -> RunFolder:
         DiskFullError: There is no room for it.
     """
     wanted = Path(config.run.root) / config.run.name
+    recover(wanted)
     if config.run.overwrite and wanted.exists():
-        _delete(wanted)
-    folder = RunFolder(unique_folder(wanted))
+        put_aside(wanted)
+    folder = None
     try:
+        folder = RunFolder(unique_folder(wanted))
         write_text(folder.config, dump_config(config))  # at once: a killed run without it would not be known again
     except BaseException:
-        shutil.rmtree(folder.path, ignore_errors=True)
+        if folder is not None:
+            shutil.rmtree(folder.path, ignore_errors=True)
+        settle(wanted)
         raise
     return folder
 
 
 def unique_folder(wanted: Path) -> Path:
     """Make the folder `wanted`, or `wanted_2`, `wanted_3`, ... where it exists."""
-    for path in _numbered(wanted):
-        try:
-            path.mkdir(parents=True)
-            return path
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise ConfigError(f"{path}: the folder cannot be made ({error.strerror}).") from None
+    try:
+        wanted.parent.mkdir(parents=True, exist_ok=True)
+        for path in _numbered(wanted):
+            with suppress(FileExistsError):
+                path.mkdir()
+                return path
+    except FileExistsError:  # above it, as a file or a link that leads nowhere
+        raise ConfigError(f"{wanted}: the folder cannot be made ({os.strerror(errno.ENOTDIR)}).") from None
+    except OSError as error:
+        raise ConfigError(f"{wanted}: the folder cannot be made ({error.strerror}).") from None
     raise AssertionError("there is always another number")
 
 
@@ -63,19 +71,6 @@ def _numbered(wanted: Path) -> Iterator[Path]:
     yield wanted
     for number in itertools.count(2):
         yield wanted.with_name(f"{wanted.name}_{number}")
-
-
-def _delete(path: Path) -> None:
-    if not RunFolder(path).config.is_file():
-        raise ConfigError(
-            f"run.overwrite: {path} exists and is no run folder (it has no config.yaml), so it is not deleted. "
-            "Choose another run.name."
-        )
-    try:
-        shutil.rmtree(path)
-    except OSError as error:
-        reason = error.strerror or error
-        raise ConfigError(f"run.overwrite: {path} cannot be deleted ({reason}). Choose another run.name.") from None
 
 
 def folder_of(checkpoint: Path) -> RunFolder | None:
@@ -112,6 +107,8 @@ def latest(config: Config) -> RunFolder | None:
     root, name = Path(config.run.root), config.run.name
     if not root.is_dir():
         return None
+    if not (root / name).exists():  # a process was killed that was about to overwrite it
+        recover(root / name)
     named = [path for path in root.iterdir() if re.fullmatch(rf"{re.escape(name)}(_[0-9]+)?", path.name)]
     folders = [RunFolder(path) for path in sorted(named)]
     unknown = [folder for folder in folders if not _has_config(folder) and folder.last.is_file()]

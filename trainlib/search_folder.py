@@ -4,16 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-from pydantic import ValidationError
-
-from trainlib.config.load import dump_config
-from trainlib.config.schema import Config
 from trainlib.errors import ConfigError
 from trainlib.files import write_text
 from trainlib.folder import RunFolder
@@ -74,6 +68,11 @@ class SearchFolder:
         return self.path / "records"
 
     @property
+    def hashes(self) -> Path:
+        """Hashes of the files that the trials rest on, as they were when the search was begun."""
+        return self.records / "files.json"
+
+    @property
     def trials(self) -> Path:
         """Table with a row for each trial."""
         return self.path / "trials.csv"
@@ -126,85 +125,6 @@ def _read_record(file: Path) -> Trial:
         raise ConfigError(f"{file} cannot be read: {type(error).__name__}: {error}.") from None
 
 
-@dataclass(frozen=True)
-class Search:
-    """A search.
-
-    Attributes:
-        folder: Where everything is.
-        config: The complete config, with its section ``tune``.
-        values: What else the config of each trial has, such as the folder of the cache.
-    """
-
-    folder: SearchFolder
-    config: Config
-    values: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def metric(self) -> str:
-        """The metric that decides."""
-        assert self.config.tune is not None
-        return self.config.tune.metric or self.config.checkpoint.monitor
-
-    @property
-    def mode(self) -> Literal["min", "max"]:
-        """Whether a smaller or a larger value of the metric is better."""
-        return judged(self.config).monitor_mode
-
-    @property
-    def epochs(self) -> int:
-        """Epochs of a trial that is not ended early."""
-        return int(self.config.trainer["max_epochs"])
-
-    def write(self) -> None:
-        """Write the settings."""
-        write_text(self.folder.settings, dump_config(self.config))
-
-
-def judged(config: Config) -> Config:
-    """Return the config with the search's metric in the place of the monitored one."""
-    assert config.tune is not None
-    mode = config.tune.mode if config.tune.metric or config.tune.mode != "auto" else config.checkpoint.mode
-    update = {"monitor": config.tune.metric or config.checkpoint.monitor, "mode": mode}
-    return config.model_copy(update={"checkpoint": config.checkpoint.model_copy(update=update)})
-
-
 def is_search(path: str | Path) -> bool:
     """Tell whether a folder is that of a search."""
     return SearchFolder(Path(path)).settings.is_file()
-
-
-def read_search(path: str | Path) -> Search:
-    """Read the settings of a search.
-
-    Raises:
-        ConfigError: The folder is that of no search, or its settings cannot be read.
-    """
-    folder = SearchFolder(Path(path).absolute())
-    if not folder.settings.is_file():
-        raise ConfigError(f"{path} is not the folder of a search: it has no search.yaml.")
-    from trainlib.config.load import load_config
-
-    try:
-        config = load_config(folder.settings)
-    except (ValidationError, yaml.YAMLError, OSError) as error:
-        raise ConfigError(f"{folder.settings} cannot be read: {error}.") from None
-    if config.tune is None:
-        raise ConfigError(f"{folder.settings} has no section tune.")
-    return Search(folder, config)
-
-
-def wanted_folder(config: Config) -> Path:
-    """Return the folder that a search of the config's name gets, unless it is taken."""
-    return Path(config.run.root) / f"{config.run.name}_tune"
-
-
-def latest_search(config: Config) -> SearchFolder | None:
-    """Find the search of the config's name that was begun last, None where there is none yet."""
-    wanted = wanted_folder(config)
-    if not wanted.parent.is_dir():
-        return None
-    pattern = re.compile(rf"{re.escape(wanted.name)}(_[0-9]+)?")
-    named = [SearchFolder(path) for path in wanted.parent.iterdir() if pattern.fullmatch(path.name)]
-    begun = [folder for folder in named if folder.settings.is_file()]
-    return max(begun, key=lambda folder: folder.settings.stat().st_mtime_ns, default=None)

@@ -1,4 +1,4 @@
-"""End a run in good order when Ctrl-C or SIGTERM arrives, and at any rate within ten seconds."""
+"""End a run in good order when Ctrl-C or SIGTERM arrives; on Linux and macOS at any rate within ten seconds."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ ENDING = 8.0
 _PATIENCE = 3.0  # seconds of them that workers have to end by themselves
 _MOMENT = 0.05  # seconds
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_WINDOWS = os.name == "nt"
 
 
 class _Interruption:
@@ -49,13 +50,21 @@ class _Interruption:
     def again(self, number: int) -> None:
         """Send the signal once more, a moment later: Python ignored the error where it was raised."""
         self.number = 0
-        timer = threading.Timer(_MOMENT, os.kill, (os.getpid(), number))
+        timer = threading.Timer(_MOMENT, _send, (number,))
         timer.daemon = True
         timer.start()
 
     def led_to(self, error: BaseException) -> bool:
         """Tell whether an error says already what a signal has led to."""
         return isinstance(error, Interrupted) or (isinstance(error, SystemExit) and error.code == 128 + self.number)
+
+
+def _send(number: int) -> None:
+    """Send a signal to this process."""
+    if _WINDOWS:  # where another way would end the process at once
+        signal.raise_signal(number)
+    else:
+        os.kill(os.getpid(), number)
 
 
 @contextmanager
@@ -86,6 +95,17 @@ def interruptible() -> Iterator[None]:
         for number, handler in before.items():
             if handler is not None:  # not one that a library in C has set
                 signal.signal(number, handler)
+
+
+def raise_if_swallowed() -> None:
+    """Raise `Interrupted` once more where a signal has arrived and a library has swallowed the error.
+
+    Raises:
+        Interrupted: A signal arrived, and yet the program goes on.
+    """
+    handler = signal.getsignal(signal.SIGTERM)
+    if isinstance(handler, _Interruption) and handler.number:
+        raise Interrupted(handler.number)
 
 
 @contextmanager
@@ -132,6 +152,9 @@ def cut_off(say: Callable[[int], None]) -> Iterator[None]:
 
     Python tells of a signal in the main thread alone, which may be busy in a library or wait for a disk. This watches
     from a thread of its own. After a while it ends the workers, one of which may be preparing a large case.
+
+    On Windows, which knows no fork, and outside of the main thread nothing is watched: there an ending takes as long as
+    it takes.
 
     Args:
         say: Called with the number of the signal before the process is cut off.

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from trainlib.config.schema import Config
-from trainlib.errors import ConfigError
+from trainlib.errors import ConfigError, Problem
 from trainlib.processes import Place, joined, place
 from trainlib.processes.console import only_warnings
 from trainlib.processes.supervisor import Supervisor
@@ -53,6 +53,30 @@ def in_one_process(config: Config) -> Config:
     alone = {"devices": 1, "num_nodes": 1, "strategy": "auto"}
     trainer = {name: value for name, value in config.trainer.items() if name not in alone}
     return config.model_copy(update={"trainer": trainer})
+
+
+def alone(config: Config, command: str) -> None:
+    """Refuse several processes for a model where a command trains or uses many models by itself.
+
+    Args:
+        config: The config of each model.
+        command: The command, as it is called.
+
+    Raises:
+        ConfigError: The config asks for several devices or machines, or several processes were started.
+    """
+    if place() is not None:
+        raise ConfigError(f"`{command}` takes one process. Start it without torchrun or srun.")
+    remedy = f"`{command}` gives each model one device. Set"
+    problems = []
+    if (devices := device_count(config)) != 1:
+        asked = config.trainer["devices"]
+        many = f"{asked!r}" if asked in (devices, str(devices)) else f"{asked!r}, which are {devices} here"
+        problems.append(Problem(f"trainer.devices: found {many}, but {remedy} it to 1, or leave it out."))
+    if (nodes := _nodes(config)) != 1:
+        problems.append(Problem(f"trainer.num_nodes: found {nodes}, but {remedy} it to 1, or leave it out."))
+    if problems:
+        raise ConfigError(problems)
 
 
 def as_started(config: Config, here: Place) -> Config:

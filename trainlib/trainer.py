@@ -24,11 +24,11 @@ from trainlib.checkpoints import AtomicCheckpointIO, read_checkpoint
 from trainlib.config.schema import Config
 from trainlib.data.workers import explain_worker_death
 from trainlib.diskspace import explain_full_disk
-from trainlib.errors import CheckpointError, ConfigError, ResourceError
+from trainlib.errors import CheckpointError, ConfigError, DiskFullError, ResourceError
 from trainlib.folder import RunFolder
+from trainlib.memory import explain_memory
 from trainlib.processes import place
 from trainlib.processes.environment import PlaceEnvironment
-from trainlib.tasks.memory import explain_memory
 
 _LONGEST = 400  # letters of what torch says of weights that do not fit; it lists each of them
 
@@ -130,9 +130,13 @@ def explained(config: Config | None = None) -> Iterator[None]:
     """
     try:
         yield
-    except (RuntimeError, OSError, MemoryError) as error:
+    except Exception as error:
+        if isinstance(error, DiskFullError):
+            raise
         if full := explain_full_disk(error):
             raise full from error
+        if not isinstance(error, RuntimeError | OSError | MemoryError):
+            raise
         if "loading state_dict" in str(error):
             said = " ".join(str(error).split())
             said = said if len(said) <= _LONGEST else f"{said[:_LONGEST]} ..."

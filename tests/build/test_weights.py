@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 
 from tests.build.helpers import config
 from trainlib.build.components import build_model
-from trainlib.build.weights import misfitting_weights
+from trainlib.build.weights import meta_network, misfitting_weights
 
 SMALL: dict[str, Any] = {"model": {"UNet": {"channels": [4, 8], "strides": [2]}}}
 
@@ -58,3 +59,29 @@ def test_of_a_network_that_needs_its_memory_nothing_is_said(tmp_path: Path) -> N
         "    assert network.weight.sum().item() < 1000\n    return network\n"
     )
     assert misfitting_weights({}, config(**SMALL, patch={"model": str(script)})) == []
+
+
+PRETRAINED = """
+import torch
+
+built = []
+
+def get_model(config):
+    network = torch.nn.Conv3d(2, 3, 1)
+    network.load_state_dict(torch.load({file!r}))
+    built.append(network)
+    return network
+"""
+
+
+def test_a_script_that_loads_weights_is_called_once_and_in_silence(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    torch.save(torch.nn.Conv3d(2, 3, 1).state_dict(), tmp_path / "weights.pt")
+    (tmp_path / "own.py").write_text(PRETRAINED.format(file=str(tmp_path / "weights.pt")))
+    made = config(**SMALL, patch={"model": str(tmp_path / "own.py")})
+    network = meta_network(made)
+    assert len(misfitting_weights({}, made)) == 2
+    assert meta_network(made.model_copy()) is network
+    assert meta_network(made.model_copy(update={"seed": 7})) is not network
+    assert [str(warning.message) for warning in recwarn if "non-meta" in str(warning.message)] == []

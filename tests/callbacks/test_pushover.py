@@ -16,13 +16,12 @@ import yaml
 
 from tests.callbacks.pushover_server import HANG, KEY, PASSWORD, SECRETS, TOKEN, serving
 from trainlib import fit, load_config
-from trainlib.build.resolve import ComponentError
 from trainlib.callbacks import Record, pushover
 from trainlib.callbacks.delivery import ATTACHMENT_LIMIT, Message
 from trainlib.callbacks.pushover import Pushover
 from trainlib.callbacks.snapshot import Snapshot
 from trainlib.config.load import read_config
-from trainlib.errors import ConfigError, Interrupted
+from trainlib.errors import ConfigError, Interrupted, StepError
 from trainlib.folder import RunFolder
 from trainlib.preflight import quick_problems
 
@@ -182,7 +181,7 @@ def test_a_server_that_hangs_delays_only_the_end_and_only_a_little(
         (
             "RuntimeError('the loss fell over\\nin the second line')",
             "tiny: failed",
-            "ComponentError: train.csv:6 (case_004.nii.gz), train.csv:2 (case_000.nii.gz): loss: fails",
+            "StepError: train.csv:6 (case_004.nii.gz), train.csv:2 (case_000.nii.gz): loss: fails",
             "1",
         ),
         ("Interrupted(15)", "tiny: interrupted", "Interrupted after ", None),
@@ -207,7 +206,7 @@ def test_a_training_that_breaks_off_is_told(
                 patch={"loss": str(script)},
             )
         )
-        with pytest.raises((LookupError, ComponentError, Interrupted)):
+        with pytest.raises((LookupError, StepError, Interrupted)):
             fit(config)
     end = server.received[-1]
     assert end.fields["title"] == title

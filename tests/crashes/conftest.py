@@ -10,18 +10,10 @@ import pytest
 import yaml
 
 from tests.conftest import TINY
-from tests.crashes.zygote import Zygote
+from tests.zygote import Zygote
 from trainlib.data.phantom import CLASSES
 
 EPOCHS = 3
-
-
-@pytest.fixture(scope="session")
-def zygote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
-    """What starts commands without the seconds of their imports."""
-    zygote = Zygote(tmp_path_factory.mktemp("zygote"))
-    yield zygote
-    zygote.close()
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from signal import SIGKILL
 import pytest
 
 from tests.crashes.comparing import differences
-from tests.crashes.zygote import Ended, Zygote
+from tests.zygote import Ended, Zygote
 from trainlib.folder import RunFolder
 
 
@@ -32,6 +32,11 @@ def resume(zygote: Zygote, training: Path, run: RunFolder, which: str = "last") 
     return zygote.run("fit", "-c", training, f"run.root={run.path.parent}", "--ckpt_path", which)
 
 
+def times(run: RunFolder) -> dict[Path, int]:
+    """When each file of a run was changed; the lock says who looked at it last."""
+    return {path: path.stat().st_mtime_ns for path in run.path.rglob("*") if path != run.lock}
+
+
 @pytest.mark.parametrize("damage", ["missing", "cut off"])
 def test_without_the_last_checkpoint_the_best_is_named_and_leads_to_the_same_bits(
     zygote: Zygote, training: Path, straight: Path, run: RunFolder, damage: str
@@ -42,7 +47,7 @@ def test_without_the_last_checkpoint_the_best_is_named_and_leads_to_the_same_bit
     else:
         run.last.write_bytes(run.last.read_bytes()[:5000])
         found = f"--ckpt_path: {run.last} cannot be read as a checkpoint; it is damaged or of another kind "
-    before = {path: path.stat().st_mtime_ns for path in run.path.rglob("*")}
+    before = times(run)
     ended = resume(zygote, training, run)
     assert ended.status == 2
     assert ended.errors.startswith(found)
@@ -51,7 +56,7 @@ def test_without_the_last_checkpoint_the_best_is_named_and_leads_to_the_same_bit
         "a new folder.\n"
     )
     assert ended.errors.endswith(remedy)
-    assert {path: path.stat().st_mtime_ns for path in run.path.rglob("*")} == before
+    assert times(run) == before
     which = "best" if damage == "missing" else str(run.best)
     assert resume(zygote, training, run, which).status == 0
     # The best checkpoint knew of no last one when it was written.

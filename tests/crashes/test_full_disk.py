@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tests.crashes.comparing import differences
-from tests.crashes.zygote import Ended, Zygote
+from tests.zygote import Ended, Zygote
 
 
 def assert_told(ended: Ended, file: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from signal import SIGKILL, SIGTERM
 
@@ -9,7 +10,7 @@ import pytest
 import torch
 
 from tests.crashes.comparing import differences
-from tests.crashes.zygote import Zygote
+from tests.zygote import Zygote
 
 # Of one training, one after the other: the moment, and which time it comes in a process.
 MOMENTS = [
@@ -68,3 +69,23 @@ def test_what_a_kill_has_left_half_written_is_swept_at_the_resume(
         assert not left.exists()
     assert zygote.run(*command).status == 0
     assert differences(run, straight) == []
+
+
+def content(run: Path) -> dict[Path, bytes]:
+    """The files of a run but for its lock, which says who looked at it last."""
+    files = [path for path in run.rglob("*") if path.is_file() and path.name != ".lock"]
+    return {path: path.read_bytes() for path in files}
+
+
+@pytest.mark.parametrize("moment", ["begin config.yaml", "train", "written last.ckpt"])
+def test_a_run_that_is_overwritten_outlives_a_kill_of_the_new_one(
+    zygote: Zygote, training: Path, straight: Path, tmp_path: Path, moment: str
+) -> None:
+    shutil.copytree(straight, tmp_path / "tiny")
+    before = content(tmp_path / "tiny")
+    command = ("fit", "-c", training, f"run.root={tmp_path}")
+    ended = zygote.run(*command, "run.overwrite=true", strike={"moment": moment, "nth": 1, "number": SIGKILL})
+    assert ended.status == -SIGKILL
+    assert zygote.run(*command, "trainer.max_epochs=1").status == 0
+    assert [path.name for path in sorted(tmp_path.iterdir()) if path.name != ".cache"] == ["tiny", "tiny_2"]
+    assert content(tmp_path / "tiny") == before

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from tests.crashes.comparing import differences
-from tests.crashes.zygote import ROOT, Ended, Zygote
+from tests.zygote import ROOT, Ended, Zygote
 
 IN_GROUP = {"group": True}
 TWICE = {"group": True, "twice": True}

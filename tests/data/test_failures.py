@@ -17,8 +17,8 @@ from trainlib.config.schema import Config
 from trainlib.data.dataset import CaseFailure
 from trainlib.data.failures import explain_failure, wrong_result
 from trainlib.data.module import CSVDataModule
-from trainlib.data.workers import memory_remedy, ran_out_of_memory
 from trainlib.errors import DataError
+from trainlib.memory import memory_remedy, ran_out_of_memory
 
 PATCH = """
 import numpy as np

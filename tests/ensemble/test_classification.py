@@ -80,10 +80,11 @@ def test_the_figures_over_folds_are_those_of_scikit_learn_on_the_out_of_fold_pre
         "auroc": reference.roc_auc_score(truth, probabilities, multi_class="ovr"),
     }
     assert {name: float(summary.loc[("", name), "value"]) for name in expected} == pytest.approx(expected)
-    deviations = [
-        reference.accuracy_score(rows["label"], rows["prediction"]) for _, rows in cv.groupby("fold", sort=False)
-    ]
-    assert float(summary.loc[("", "accuracy"), "std"]) == pytest.approx(np.std(deviations, ddof=1))
+    own = [reference.accuracy_score(rows["label"], rows["prediction"]) for _, rows in cv.groupby("fold", sort=False)]
+    table = read(finished.folder.summary).query("set == 'cv' and model == 'mean of folds'")
+    row = table.set_index(["class", "metric"]).loc[("", "accuracy")]
+    assert float(row["value"]) == pytest.approx(np.mean(own))
+    assert float(row["std"]) == pytest.approx(np.std(own, ddof=1))
 
 
 @pytest.mark.parametrize("kind", ["finished", "multilabel"])
@@ -136,7 +137,11 @@ def test_staple_is_refused(finished: Ensemble, tmp_path: Path) -> None:
 def test_the_report_tells_the_figures_of_all_folds(kind: str, request: pytest.FixtureRequest) -> None:
     ensemble: Ensemble = request.getfixturevalue(kind)
     text = write_ensemble_report(ensemble.folder.path).read_text(encoding="utf-8")
-    summary = read(ensemble.folder.summary).query("set == 'cv' and model == 'all folds' and `class` == ''")
-    value = float(summary.set_index("metric").loc["auroc", "value"])
-    assert f'AUROC, cross-validated</span>\n        <span class="value">{value:.3f}</span>' in text
+    summary = read(ensemble.folder.summary).query("set == 'cv' and `class` == '' and metric == 'auroc'")
+    row = summary.set_index("model").loc["mean of folds"]
+    value, std = float(row["value"]), float(row["std"])
+    pooled = float(summary.set_index("model").loc["all folds", "value"])
+    assert f'AUROC, cross-validated, mean of folds</span>\n        <span class="value">{value:.3f}</span>' in text
+    assert f"± {std:.3f} over the folds" in text
+    assert f"all cases pooled {pooled:.3f}" in text
     assert "Most confident mistakes" in text

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import entropy as reference
 
 from trainlib.ensemble.combine import binary_entropy, check_method, combine_classes, combine_maps, entropy, methods_of
-from trainlib.ensemble.probabilities import Opinions
+from trainlib.ensemble.opinions import Opinions
 from trainlib.errors import ConfigError
 
 # Three members, two voxels: in the first two sure members are outvoted in the mean by one that is surer.

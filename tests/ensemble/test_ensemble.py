@@ -13,10 +13,12 @@ from scipy import ndimage
 from tests.ensemble.conftest import make_config
 from tests.reference import scores
 from trainlib import predict
+from trainlib.check.quick import quick_check
+from trainlib.config.schema import Config
 from trainlib.ensemble.ensemble import fit_ensemble
 from trainlib.ensemble.members import members_of
 from trainlib.ensemble_folder import Ensemble
-from trainlib.errors import ConfigError, InputError
+from trainlib.errors import ConfigError, InputError, Problem
 
 
 def read(path: Path) -> pd.DataFrame:
@@ -128,6 +130,22 @@ def test_the_same_call_again_trains_and_changes_nothing(finished: Ensemble, monk
     assert again.folder == finished.folder
     assert contents() == before
     assert len(figures) == len(read(finished.folder.summary))
+
+
+def test_the_headers_of_all_files_are_read_once(tmp_path: Path, phantom: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read_headers: list[str] = []
+
+    def watched(config: Config) -> list[Problem]:
+        read_headers.append(config.run.name)
+        return quick_check(config)
+
+    monkeypatch.setattr("trainlib.ensemble.opening.quick_check", watched)
+    monkeypatch.setattr("trainlib.run.training.quick_check", watched)
+    config = make_config(tmp_path, phantom, trainer={"max_epochs": 1}, data={"test_csv": None})
+    fit_ensemble(config, folds=2)
+    assert read_headers == ["tiny"]
+    fit_ensemble(config, folds=2)
+    assert read_headers == ["tiny"]
 
 
 def test_seeds_train_on_the_same_cases_and_differ(tmp_path: Path, phantom: Path) -> None:

@@ -107,7 +107,11 @@ def wait_for_epochs(process: subprocess.Popen[str], run: Path, epochs: int) -> N
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "status", "parallel"),
-    [(signal.SIGKILL, -9, 1), (signal.SIGTERM, 143, 1), (signal.SIGINT, 130, 1), (signal.SIGKILL, -9, 2)],
+    [
+        *((signal.SIGKILL, -9, parallel) for parallel in (1, 2)),
+        *((signal.SIGTERM, 143, parallel) for parallel in (1, 2)),
+        *((signal.SIGINT, 130, parallel) for parallel in (1, 2)),
+    ],
 )
 def test_a_signal_in_the_second_fold_changes_nothing_of_the_result(
     tmp_path: Path, phantom: Path, number: int, status: int, parallel: int
@@ -124,10 +128,32 @@ def test_a_signal_in_the_second_fold_changes_nothing_of_the_result(
     _, errors = process.communicate(timeout=120)
     assert process.returncode == status
     if number != signal.SIGKILL:
-        assert "Interrupted. The same command continues; what is finished stays so." in errors
-        assert "Traceback" not in errors
+        assert errors.splitlines() == ["Interrupted. The same command continues; what is finished stays so."]
     process = start(tmp_path / "b" / "config.yaml")
     output, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
     assert (parallel > 1) or "fold_1 is finished already." in output
     assert results(tmp_path / "b" / "runs" / "tiny") == results(straight.folder.path)
+
+
+def test_scores_of_a_member_that_is_trained_again_are_never_left_stale(
+    finished: Ensemble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(finished.folder.path, tmp_path / "runs" / "tiny")
+    folder = read_ensemble(tmp_path / "runs" / "tiny").folder
+    run = finished.config.run.model_copy(update={"root": str(tmp_path / "runs")})
+    config = finished.config.model_copy(update={"run": run})
+    wrong = [line.replace(",found", ",missed") for line in folder.scores.read_text().splitlines(keepends=True)]
+    folder.scores.write_text("".join(wrong))  # of a fold_3 that was another one
+    (folder.member("fold_3").path / "member.json").unlink()
+
+    def die(*_: Any, **__: Any) -> None:
+        raise KilledError
+
+    monkeypatch.setattr("trainlib.ensemble.ensemble.score", die)
+    with pytest.raises(KilledError):
+        fit_ensemble(config, folds=3)
+    assert all(member.finished for member in members_of(read_ensemble(folder.path)))
+    monkeypatch.undo()
+    fit_ensemble(config, folds=3)
+    assert results(folder.path) == results(finished.folder.path)

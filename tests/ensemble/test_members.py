@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from tests.ensemble.conftest import make_config
-from trainlib.ensemble import lock
-from trainlib.ensemble.lock import held
+from trainlib import lock
 from trainlib.ensemble.members import members_of, standing, train_member
 from trainlib.ensemble.opening import open_ensemble
 from trainlib.ensemble_folder import Ensemble, read_ensemble
 from trainlib.errors import CheckpointError, ResourceError
+from trainlib.lock import held
 from trainlib.results import load_run
 
 

@@ -6,6 +6,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -14,6 +16,7 @@ from tests.ensemble.conftest import make_config
 from trainlib.ensemble.opening import latest_ensemble, open_ensemble
 from trainlib.ensemble_folder import full_name, is_ensemble, read_ensemble
 from trainlib.errors import ConfigError, DataError
+from trainlib.processes import Place
 
 
 @pytest.fixture
@@ -123,8 +126,27 @@ def test_one_patient_in_two_splits_is_refused_as_by_fit(tmp_path: Path, data: Pa
 
 
 def test_several_devices_for_a_member_are_refused(tmp_path: Path, data: Path) -> None:
-    with pytest.raises(ConfigError, match=r"trainer\.devices: each member of an ensemble is trained on one device"):
-        open_ensemble(make_config(tmp_path, data, trainer={"devices": 2}), "folds", 3)
+    with pytest.raises(ConfigError, match=r"trainer\.devices: found 2, but `trainlib ensemble` gives each model one"):
+        open_ensemble(make_config(tmp_path, data, trainer={"accelerator": "cpu", "devices": 2}), "folds", 3)
+
+
+def test_several_processes_are_refused_before_anything_is_made(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trainlib.start.place", lambda: Place(0, 2, 0, 2, 0, "127.0.0.1", 1))
+    with pytest.raises(ConfigError, match=r"`trainlib ensemble` takes one process\. Start it without torchrun or srun"):
+        open_ensemble(make_config(tmp_path, data), "folds", 3)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_headers_that_break_a_training_are_told_before_anything_is_made(tmp_path: Path, data: Path) -> None:
+    table = pd.read_csv(data / "valid.csv")
+    image = nib.load(table["label"][0])
+    nib.save(nib.Nifti1Image(np.asarray(image.dataobj)[:-2], image.affine), tmp_path / "cut.nii.gz")
+    table.assign(label=[str(tmp_path / "cut.nii.gz"), *table["label"][1:]]).to_csv(data / "valid.csv", index=False)
+    with pytest.raises(DataError, match=r"^valid\.csv:2 \(.*cut\.nii\.gz\): Label and image differ in shape"):
+        open_ensemble(make_config(tmp_path, data), "folds", 3)
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_folder_that_was_moved_is_still_its_own(tmp_path: Path, data: Path) -> None:

@@ -97,7 +97,7 @@ def test_predictions_go_into_a_new_folder_of_the_ensemble(finished: Ensemble, ne
     second = predict_ensemble(finished, new)
     assert (first.parent, second.parent) == (finished.folder.path, finished.folder.path)
     assert second.name == f"predictions{'_2' if first.name == 'predictions' else ''}"
-    assert list(second.glob(".scratch-*")) == []
+    assert [*second.glob(".scratch*"), *second.parent.glob(".scratch-*")] == []
 
 
 def test_a_folder_that_holds_files_is_refused_unless_overwriting_is_asked_for(
@@ -142,3 +142,10 @@ def test_a_config_that_does_not_fit_is_refused(
     config = new.model_copy(update={section: getattr(new, section).model_copy(update=update)})
     with pytest.raises((CheckpointError, DataError), match=sentence):
         predict_ensemble(finished, config, out=tmp_path / "out")
+
+
+def test_several_devices_are_refused_before_anything_is_made(finished: Ensemble, new: Config, tmp_path: Path) -> None:
+    config = new.model_copy(update={"trainer": new.trainer | {"accelerator": "cpu", "devices": 2}})
+    with pytest.raises(ConfigError, match=r"trainer\.devices: found 2, but `trainlib predict` gives each model one"):
+        predict_ensemble(finished, config, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()

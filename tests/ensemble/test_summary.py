@@ -11,8 +11,8 @@ import pytest
 from sklearn import metrics as reference
 
 from trainlib.config.schema import Config
-from trainlib.ensemble.summary import POOLED, Figure, figures_of, write_summary
-from trainlib.ensemble_folder import Ensemble, EnsembleFolder
+from trainlib.ensemble.summary import Figure, figures_of, write_summary
+from trainlib.ensemble_folder import OVER_FOLDS, POOLED, Ensemble, EnsembleFolder
 
 
 def make_ensemble(folder: Path, **data: object) -> Ensemble:
@@ -54,6 +54,7 @@ def test_figures_over_folds_are_means_over_cases_then_classes_with_their_deviati
     assert pooled.std == pytest.approx(folds.std(ddof=1))
     assert (pooled.cases, find(figures, "cv", "fold_1", "", "dice").cases) == (12, 6)
     assert math.isnan(find(figures, "cv", "fold_1", "", "dice").std)
+    assert {figure.model for figure in figures} == {POOLED, "fold_1", "fold_2"}
 
 
 def test_the_interval_is_that_of_a_bootstrap_over_cases(tmp_path: Path) -> None:
@@ -103,3 +104,38 @@ def test_figures_of_two_classes_are_those_of_scikit_learn(tmp_path: Path) -> Non
     assert find(figures, "cv", POOLED, "benign", "f1").value == pytest.approx(
         reference.f1_score(truth, called, pos_label=0)
     )
+
+
+def table_of_two_classes(truth: np.ndarray, likely: np.ndarray, folds: list[str]) -> pd.DataFrame:
+    names = np.array(["benign", "malignant"])
+    table = pd.DataFrame({"fold": folds, "case": np.arange(len(folds)).astype(str), "label": names[truth]})
+    table["prediction"] = names[(likely > 0.5).astype(int)]
+    table["probability_benign"], table["probability_malignant"] = 1 - likely, likely
+    return table
+
+
+def test_folds_that_are_faultless_on_scales_of_their_own_come_to_a_faultless_mean(tmp_path: Path) -> None:
+    ensemble = make_ensemble(tmp_path, classes=["benign", "malignant"])
+    truth = np.tile(np.repeat([0, 1], 20), 3)
+    likely = np.repeat([0.25, 0.5, 0.75], 40) + 0.1 * (truth - 0.5)  # each model is surer than the one before
+    folds = np.repeat(["fold_1", "fold_2", "fold_3"], 40).tolist()
+    table_of_two_classes(truth, likely, folds).to_csv(ensemble.folder.cv, index=False)
+    figures = write_summary(ensemble)
+    assert figures[0].model == OVER_FOLDS
+    mean, pooled = (find(figures, "cv", model, "", "auroc") for model in (OVER_FOLDS, POOLED))
+    assert (mean.value, mean.std, mean.cases) == (1, 0, 120)
+    assert pooled.value == pytest.approx(reference.roc_auc_score(truth, likely))
+    assert pooled.low < pooled.value < pooled.high < 0.8
+    assert math.isnan(pooled.std)
+    assert math.isnan(mean.low)
+
+
+def test_a_fold_without_a_class_is_left_out_of_the_mean_of_what_it_does_not_define(tmp_path: Path) -> None:
+    ensemble = make_ensemble(tmp_path, classes=["benign", "malignant"])
+    truth = np.array([0, 1, 0, 1, 0, 1, 0, 1, 0, 0, 0, 0])
+    likely = np.array([0.1, 0.9, 0.2, 0.1, 0.3, 0.7, 0.6, 0.9, 0.1, 0.9, 0.2, 0.3])
+    folds = np.repeat(["fold_1", "fold_2", "fold_3"], 4)
+    table_of_two_classes(truth, likely, folds.tolist()).to_csv(ensemble.folder.cv, index=False)
+    found = find(write_summary(ensemble), "cv", OVER_FOLDS, "", "auroc")
+    own = [reference.roc_auc_score(truth[folds == name], likely[folds == name]) for name in ("fold_1", "fold_2")]
+    assert (found.value, found.std) == (pytest.approx(np.mean(own)), pytest.approx(np.std(own, ddof=1)))

@@ -55,6 +55,11 @@ def smaller_weights(content: dict[str, Any]) -> None:
     weights[next(iter(weights))] = torch.zeros(1)
 
 
+def without_schedule(content: dict[str, Any]) -> None:
+    for name in ("optimizer", "scheduler"):
+        del content["trainlib"]["config"][name]
+
+
 def unreadable(place: Place) -> None:
     given()(place)
     (place.path / "given.ckpt").chmod(0)
@@ -93,6 +98,14 @@ CONTENT = [
         ("--ckpt_path: given.ckpt lacks trainlib.config, which every checkpoint of trainlib has. ...",), PREDICT),
     Row("a checkpoint without the state of the training", given(lambda content: content.pop("loops")),
         ("--ckpt_path: given.ckpt lacks loops, which every checkpoint of trainlib has. ...",), RESUME),
+    Row("a checkpoint that does not know its epoch", given(lambda content: content.update(loops={})),
+        ("--ckpt_path: given.ckpt lacks loops.fit_loop, which every checkpoint of trainlib has. ...",), RESUME),
+    Row("a checkpoint that does not know its length", given(lambda content: content["trainlib"].pop("horizon")),
+        ("--ckpt_path: given.ckpt lacks trainlib.horizon, which every checkpoint of trainlib has. ...",), RESUME),
+    Row("a checkpoint without kind of optimizer", given(lambda content: content["trainlib"].update(optimizer=3)),
+        ("--ckpt_path: given.ckpt lacks trainlib.optimizer, which every checkpoint of trainlib has. ...",), RESUME),
+    Row("a checkpoint without optimizer and schedule in its config", given(without_schedule),
+        ("--ckpt_path: given.ckpt lacks trainlib.config.optimizer, trainlib.config.scheduler, which ...",), RESUME),
     Row("weights of other shapes", given(smaller_weights),
         ("The weights in given.ckpt do not fit the network: network... is of shape (1,), expected of shape "
          "(2, 1, 3, 3, 3). A script that builds the network may have changed since.",), TEST),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import signal
@@ -52,8 +53,36 @@ def talk() -> dict[str, Any]:
 
 
 def decide_wrongly() -> None:
-    """Let the first process choose what it cannot."""
-    decided(refuse)
+    """Let the first process choose what it cannot, and take longer to end than the others."""
+    try:
+        decided(refuse)
+    finally:
+        if rank() == 0:
+            time.sleep(1.5)
+
+
+def fail_and_try_again(folder: str) -> None:
+    """Do two runs, of which the first fails, and note what each process has learnt."""
+    try:
+        together(decide_wrongly)
+    except DataError as error:
+        told = [str(error), together(talk)["rank"]]
+    Path(folder, os.environ["SLURM_PROCID"]).write_text(json.dumps(told))
+
+
+def threads() -> str | None:
+    """Return the number of threads that OpenMP is told to use."""
+    return os.environ.get("OMP_NUM_THREADS")
+
+
+def end_late(checkpoint: str, ready: str) -> None:
+    """Leave word of a checkpoint, and sleep; the second process takes a while to end."""
+    note("checkpoint", checkpoint)
+    Path(f"{ready}.{rank()}").write_text(str(os.getpid()))
+    try:
+        time.sleep(60)
+    finally:
+        time.sleep(2 * rank())
 
 
 def refuse() -> None:

@@ -21,7 +21,9 @@ TORCHRUN = {
 SRUN = {
     "SLURM_JOB_ID": "1000",
     "SLURM_STEP_ID": "0",
-    "SLURM_JOB_NAME": "train",
+    "SLURM_STEP_NUM_TASKS": "8",
+    "SLURM_STEP_NUM_NODES": "2",
+    "SLURM_STEP_NODELIST": "gpu[07-08]",
     "SLURM_NTASKS": "8",
     "SLURM_NNODES": "2",
     "SLURM_PROCID": "6",
@@ -64,7 +66,28 @@ def test_steps_of_a_job_that_run_side_by_side_meet_at_different_ports() -> None:
     }
     numbers = [found.port for found in ports if found]
     assert len(set(numbers)) == 10
-    assert all(1024 < number < 65536 for number in numbers)
+
+
+@pytest.mark.parametrize("job", [0, 1, 572, 573, 12345678])
+def test_the_port_of_a_step_is_none_that_linux_gives_to_whoever_asks(job: int) -> None:
+    found = place(SRUN | {"SLURM_JOB_ID": str(job)})
+    assert found is not None
+    assert 1024 < found.port < 32768
+
+
+@pytest.mark.parametrize("name", ["interactive", "bash", "train"])
+def test_the_name_of_a_job_says_nothing_about_what_srun_starts_in_it(name: str) -> None:
+    assert place(SRUN | {"SLURM_JOB_NAME": name}) == place(SRUN)
+
+
+def test_a_step_may_have_a_part_of_the_tasks_and_machines_of_its_job() -> None:
+    job = {"SLURM_NTASKS": "12", "SLURM_NNODES": "3", "SLURM_NODELIST": "gpu[06-08]"}
+    assert place(SRUN | job) == place(SRUN)
+
+
+@pytest.mark.parametrize("missing", [("SLURM_NTASKS", "SLURM_NNODES", "SLURM_NODELIST"), ("SLURM_STEP_NUM_TASKS",)])
+def test_what_is_known_of_step_or_job_alone_is_enough(missing: tuple[str, ...]) -> None:
+    assert place({name: value for name, value in SRUN.items() if name not in missing}) == place(SRUN)
 
 
 def test_address_and_port_of_the_user_win_over_those_of_slurm() -> None:
@@ -73,10 +96,20 @@ def test_address_and_port_of_the_user_win_over_those_of_slurm() -> None:
     assert (found.address, found.port) == ("10.0.0.1", 4000)
 
 
+INTERACTIVE, BATCH = "4294967290", "4294967291"
+
+
 @pytest.mark.parametrize(
     "change",
-    [{"SLURM_STEP_ID": None}, {"SLURM_JOB_NAME": "bash"}, {"SLURM_JOB_NAME": "interactive"}, {"SLURM_NTASKS": "1"}],
-    ids=["a batch script", "a shell", "an interactive job", "one task"],
+    [
+        {"SLURM_STEP_ID": None},
+        {"SLURM_STEP_ID": BATCH},
+        {"SLURM_STEP_ID": INTERACTIVE, "SLURM_JOB_NAME": "mine"},
+        {"SLURM_PROCID": None},
+        {"SLURM_STEP_NUM_TASKS": "1"},
+        {"SLURM_STEP_NUM_TASKS": None, "SLURM_NTASKS": None},
+    ],
+    ids=["no step", "a batch script", "the shell of an interactive job", "no task", "one task", "unknown number"],
 )
 def test_slurm_without_several_tasks_of_srun_gives_no_place(change: dict[str, str | None]) -> None:
     assert place({name: value for name, value in (SRUN | change).items() if value is not None}) is None

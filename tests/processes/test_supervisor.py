@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -21,7 +22,7 @@ from trainlib.errors import ConfigError, DataError, Interrupted, ProcessError, R
 from trainlib.processes.supervisor import Supervisor
 
 WATCHED = """
-import json, sys
+import json, os, sys
 from functools import partial
 from tests.processes import calls
 from trainlib.errors import Interrupted
@@ -30,7 +31,8 @@ from trainlib.signals import interruptible
 call = partial(getattr(calls, sys.argv[1]), *sys.argv[2:])
 try:
     with interruptible():
-        Supervisor(partial(calls.together, call) if sys.argv[1] != "stand_still" else call, 2).run()
+        nodes = 2 if "NODE_RANK" in os.environ else 1
+        Supervisor(partial(calls.together, call) if sys.argv[1] != "stand_still" else call, 2 // nodes, nodes).run()
 except Interrupted as error:
     print(json.dumps([error.exit_status, str(error.checkpoint)]))
 """
@@ -95,8 +97,9 @@ def test_the_error_says_which_process_it_was(
     assert errors.count("Traceback (most recent call last)") == (1 if how == "bug" else 0), errors
 
 
-@pytest.mark.slow
-def test_a_wrong_decision_of_the_first_process_is_told_once(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_wrong_decision_of_the_first_process_is_told_once_though_another_ends_before_it(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     with pytest.raises(DataError, match=r"^a\.csv:2: is empty\."):
         run(calls.decide_wrongly)
     assert "Traceback" not in capfd.readouterr().err
@@ -137,16 +140,79 @@ def test_processes_that_were_started_once_can_do_one_run_after_the_other() -> No
     assert Supervisor(partial(calls.twice, calls.talk), 2).run() == [run(calls.talk)] * 2
 
 
+def test_processes_that_somebody_else_has_started_can_do_another_run_after_one_that_failed(tmp_path: Path) -> None:
+    code = "import sys; from tests.processes import calls; calls.fail_and_try_again(sys.argv[1])"
+    common = {"SLURM_STEP_ID": "0", "SLURM_STEP_NUM_TASKS": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port()}
+    tasks = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(tmp_path)],
+            env=os.environ | common | {"SLURM_PROCID": rank, "SLURM_LOCALID": rank},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in ("0", "1")
+    ]
+    errors = [task.communicate(timeout=60)[1] for task in tasks]
+    assert errors == ["", ""]
+    told = ["a.csv:2: is empty.\na.csv:3: is missing.", [0, 1]]
+    assert [json.loads((tmp_path / rank).read_text()) for rank in ("0", "1")] == [told, told]
+
+
+@pytest.mark.parametrize(("given", "share"), [(None, None), ("5", "5")])
+def test_the_processes_share_the_cores_unless_the_user_has_said_how(
+    monkeypatch: pytest.MonkeyPatch, given: str | None, share: str | None
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if given:
+        monkeypatch.setenv("OMP_NUM_THREADS", given)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    assert Supervisor(calls.threads, 2).run() == (share or str(max(1, cores // 2)))
+
+
+class _OfMain:
+    """Something of the program that was started."""
+
+
+_OfMain.__module__ = "__main__"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (_OfMain(), "^extra: _OfMain is defined in the program that was started, which .* Define it in a module"),
+        (lambda: 0, r"^extra: this cannot be sent to other processes \(\w+: .*lambda.*\)\. Leave it out, or set"),
+    ],
+)
+def test_what_cannot_be_sent_is_told_by_its_name_before_anything_is_started(value: object, text: str) -> None:
+    supervisor = Supervisor(partial(calls.together, name="x", extra=[value]), 2)
+    with pytest.raises(ConfigError, match=text):
+        supervisor.run()
+    assert supervisor._members == []
+
+
 def test_several_machines_must_know_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MASTER_ADDR", raising=False)
     with pytest.raises(ConfigError, match=r"trainer\.num_nodes is 2: .* MASTER_ADDR, MASTER_PORT and NODE_RANK"):
         Supervisor(calls.who, 1, nodes=2).run()
 
 
-def start(call: str, *arguments: str) -> subprocess.Popen[str]:
-    """Start a process that watches two others."""
-    command = [sys.executable, "-c", WATCHED, call, *arguments]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+def start(call: str, *arguments: str, **variables: str) -> subprocess.Popen[str]:
+    """Start a process that watches two others, or one of two machines."""
+    return subprocess.Popen(
+        [sys.executable, "-c", WATCHED, call, *arguments],
+        env=os.environ | variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def free_port() -> str:
+    """Return a port that nobody uses."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return str(free.getsockname()[1])
 
 
 def members(ready: Path) -> list[psutil.Process]:
@@ -170,6 +236,21 @@ def test_a_signal_ends_all_and_tells_the_checkpoint(tmp_path: Path, number: int)
     assert json.loads(out) == [128 + number, str(checkpoint)]
     assert "Traceback" not in errors
     assert not any(member.is_running() for member in those)
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_signal_to_one_machine_ends_the_other_with_the_same_checkpoint(tmp_path: Path, which: int) -> None:
+    checkpoint = tmp_path / "last.ckpt"
+    checkpoint.touch()
+    meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port()}
+    machines = [
+        start("end_late", str(checkpoint), str(tmp_path / "ready"), NODE_RANK=str(node), **meeting) for node in (0, 1)
+    ]
+    members(tmp_path / "ready")
+    os.kill(machines[which].pid, signal.SIGTERM)
+    outputs = [machine.communicate(timeout=30) for machine in machines]
+    assert [json.loads(out) for out, _ in outputs] == [[143, str(checkpoint)]] * 2
+    assert [errors for _, errors in outputs] == ["", ""]
 
 
 @pytest.mark.slow

@@ -11,6 +11,9 @@ import torch
 from trainlib import fit, load_config, predict
 from trainlib import test as score_test
 from trainlib.build.resolve import ComponentError
+from trainlib.config.schema import Config
+from trainlib.errors import InputError, StepError
+from trainlib.folder import RunFolder
 from trainlib.tasks.failures import cases_of, component, listed, named
 
 WriteConfig = Callable[..., Path]
@@ -114,3 +117,69 @@ def test_a_lack_of_memory_is_not_taken_for_a_component_that_does_not_fit(write_c
     with pytest.raises(torch.OutOfMemoryError) as caught, named(batch), component("model", config, ""):
         raise torch.OutOfMemoryError("CUDA out of memory.")
     assert caught.value.__notes__ == ["It happened with v.csv:2 (a)."]
+
+
+# Fails in the nth training step, in which it is given what it was given before.
+LATE = """
+from monai.networks.nets import UNet
+class Mine(UNet):
+    def __init__(self, after):
+        super().__init__(3, 1, 3, [4, 8], [2])
+        self.left = after
+    def forward(self, image):
+        self.left -= self.training
+        if self.left < 0:
+            raise RuntimeError({text!r})
+        return super().forward(image)
+"""
+ECC = "CUDA error: uncorrectable ECC error encountered"
+
+
+@pytest.fixture
+def late(write_config: WriteConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Config]:
+    """Make a config with a network that fails after so many training steps; an epoch has three."""
+
+    def make(name: str, text: str, after: int) -> Config:
+        (tmp_path / f"{name}.py").write_text(LATE.format(text=text))
+        monkeypatch.syspath_prepend(tmp_path)
+        return load_config(write_config(model={f"{name}.Mine": {"after": after}}, progress=None))
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("text", "after", "why"),
+    [
+        ("a bug", 4, "It had worked on such an input before"),
+        ("a bug", 1, "It had worked on such an input before"),
+        (ECC, 4, "The GPU reports a fault"),
+        (ECC, 0, "The GPU reports a fault"),
+    ],
+)
+def test_what_fails_where_it_had_worked_is_no_fault_of_the_input(
+    late: Callable[..., Config], tmp_path: Path, text: str, after: int, why: str
+) -> None:
+    name = f"late_{after}_{len(text)}"
+    with pytest.raises(StepError) as caught:
+        fit(late(name, text, after))
+    told = str(caught.value)
+    assert told.startswith("train.csv:")
+    place = tmp_path / f"{name}.py"
+    assert f"model: fails ({place}:10) on images of shape (2, 1, 16, 16, 8): RuntimeError: {text}. {why}; the" in told
+    assert (caught.value.exit_status, isinstance(caught.value, InputError)) == (1, False)
+    run = RunFolder(tmp_path / "runs" / "tiny")
+    assert caught.value.checkpoint == (run.last if after > 3 else None)
+    log = run.log.read_text()
+    assert "Traceback" in log
+    assert f"RuntimeError: {text}" in log
+
+
+def test_a_network_that_never_worked_on_such_images_does_not_fit_them(late: Callable[..., Config]) -> None:
+    with pytest.raises(ComponentError, match=r"model: fails \(.*late_never\.py:10\) on images of shape"):
+        fit(late("late_never", "a bug", 0))
+
+
+@pytest.mark.parametrize("text", ["NCCL error: remote process exited", "gloo: Connection closed by peer"])
+def test_that_another_process_is_gone_is_not_put_on_a_component(write_config: WriteConfig, text: str) -> None:
+    with pytest.raises(RuntimeError, match=text), component("model", load_config(write_config()), ""):
+        raise RuntimeError(text)

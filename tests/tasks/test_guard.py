@@ -132,10 +132,10 @@ def test_skipped_batches_are_told_and_leave_the_mean_and_the_schedule_alone(
 
 def test_one_more_than_may_be_skipped_ends_the_run_also_when_it_was_resumed(spoiled: Callable[..., Path]) -> None:
     path = spoiled({2, 5}, skip=1, trainer={"max_epochs": 3})
-    with pytest.raises(NonFiniteError, match=r"epoch 2/3, step 4: .* 1 batches were skipped before"):
+    with pytest.raises(NonFiniteError, match=r"epoch 2/3, step 4: .* 1 batch was skipped before"):
         fit(load_config(path))
     # In a new process the second batch that the loss sees is again the fifth of the training.
-    with pytest.raises(NonFiniteError, match=r"epoch 2/3, step 4: .* 1 batches were skipped before"):
+    with pytest.raises(NonFiniteError, match=r"epoch 2/3, step 4: .* 1 batch was skipped before"):
         fit(load_config(path), ckpt_path="last")
     resumed = fit(load_config(path, ["trainer_guard.max_nonfinite=3"]), ckpt_path="last")
     assert state_of(resumed)["trainlib"]["nonfinite"] == 3

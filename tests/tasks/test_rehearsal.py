@@ -111,3 +111,56 @@ def test_the_random_numbers_of_the_process_are_left_alone() -> None:
     before = torch.get_rng_state()
     misfits(config())
     assert torch.equal(torch.get_rng_state(), before)
+
+
+ON_GPU_ALONE = """
+from monai.losses import DiceLoss
+from monai.networks.nets import UNet
+
+def refuse(tensor):
+    if not tensor.is_cuda:
+        raise RuntimeError("Expected all tensors to be on the same device, but found cuda:0 and cpu!")
+
+class Network(UNet):
+    def forward(self, image):
+        refuse(image)
+        return super().forward(image)
+
+class Loss(DiceLoss):
+    def forward(self, logits, label):
+        refuse(logits)
+        return super().forward(logits, label)
+
+def get_model(config):
+    return Network(3, 1, 2, [2, 4], [2])
+
+def get_loss(config):
+    return Loss(to_onehot_y=True)
+"""
+
+
+@pytest.mark.parametrize("part", ["model", "loss"])
+@pytest.mark.parametrize(("accelerator", "count"), [("gpu", 0), ("cuda", 0), ("cpu", 1)])
+def test_what_works_on_a_gpu_alone_is_refused_only_where_the_training_has_none(
+    tmp_path: Path, part: str, accelerator: str, count: int
+) -> None:
+    made = config(patch={part: script(tmp_path, ON_GPU_ALONE)}, trainer={"accelerator": accelerator})
+    assert [key for key, _ in misfits(made)] == [("patch", part)] * count
+
+
+def test_a_shape_that_does_not_fit_is_told_for_a_gpu_too() -> None:
+    nine = {"base": [], "train": [{"SpatialPadd": {"spatial_size": [9, 9, 9]}}]}
+    [(key, text)] = misfits(config(transforms=nine, trainer={"accelerator": "gpu"}))
+    assert key == ("model",)
+    assert "has shape (1, 2, 10, 10, 10), expected (1, 2, 9, " in text
+
+
+def test_a_line_in_the_module_of_a_component_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "own_losses.py").write_text(
+        "import torch\n\nclass Own(torch.nn.Module):\n    def forward(self, logits, label):\n"
+        "        raise ValueError('no such loss')\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    [(_, text)] = misfits(config(loss="own_losses.Own"))
+    place = f"{tmp_path / 'own_losses.py'}:5"
+    assert text == f"loss: fails ({place}) on an output of shape (1, 2, 8, 8, 8): ValueError: no such loss."

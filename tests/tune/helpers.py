@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import csv
+import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from trainlib.config.load import load_config
-from trainlib.search_folder import Search, SearchFolder, Trial
+from trainlib.search_folder import SearchFolder, Trial
+from trainlib.searches import Search
 
 SGD: dict[str, Any] = {
     "optimizer": {"SGD": {"lr": 0.1, "momentum": 0.9}},
@@ -37,6 +41,28 @@ def get_loss(config):
     return Sometimes(config.optimizer.kwargs["lr"] > 1)
 """
 """A patch script whose loss is no number above a learning rate of 1."""
+
+
+class Mark:
+    """A mark in the environment of a command, which all its processes inherit, whoever has them in the end."""
+
+    def __init__(self) -> None:
+        self.environment = {"TRAINLIB_TEST_MARK": uuid.uuid4().hex}
+
+    def processes(self) -> list[psutil.Process]:
+        """Find all that carry it at present."""
+        return [process for process in psutil.process_iter() if self._is_on(process)]
+
+    def left(self) -> list[str]:
+        """List the processes that still carry it, a moment after the command."""
+        _, alive = psutil.wait_procs(self.processes(), timeout=20)
+        return [process.name() for process in alive]
+
+    def _is_on(self, process: psutil.Process) -> bool:
+        try:
+            return self.environment.items() <= process.environ().items()
+        except psutil.Error:  # it has ended, or is somebody else's
+            return False
 
 
 def make_search(

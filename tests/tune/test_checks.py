@@ -28,7 +28,7 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
     ({"transforms.train[2].RandFlipd.probb": {"uniform": [0, 1]}}, "is not a keyword of RandFlipd. Did you mean prob?"),
     ({"trainer.max_epocs": {"randint": [1, 2]}}, "Did you mean trainer.max_epochs?"),
     ({"model": {"choice": ["UNet", "SegResNett"]}}, "SegResNett is not a known model. Did you mean SegResNet?"),
-    ({"model.UNet.dropout": {"choice": [0.1, "much"]}}, "model.UNet: UNet refuses these keywords"),
+    ({"model.UNet.dropout": {"choice": [0.1, "much"]}}, "model.UNet.dropout: expected a number, found 'much'."),
     ({"optimizer.AdamW.lr": {"uniform": [-1, 1]}}, "AdamW refuses these keywords: ValueError: Invalid learning rate"),
     ({"patch.model": {"choice": ["nowhere.py", "there.py"]}}, "patch.model: there is no script"),
     ({"run.name": {"choice": ["a", "b"]}}, "run.name cannot be searched: the search gives each trial its own folder."),
@@ -36,6 +36,20 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
     ({"checkpoint.monitor": {"choice": ["a", "b"]}}, "checkpoint.monitor cannot be searched"),
     ({"trainer.max_epochs": {"randint": [2, 9]}}, "cannot be searched with asha, which compares trials of the same"),
     ({"not a key": {"choice": [1, 2]}}, "not a key is no setting"),
+    ({"trainer.devices": {"choice": [1, 2]}}, "trainer.devices cannot be searched: each trial is trained on one"),
+    ({"trainer.num_nodes": {"choice": [1, 2]}}, "trainer.num_nodes cannot be searched: each trial is trained on one"),
+    ({"trainer.strategy": {"choice": ["ddp", "auto"]}}, "trainer.strategy cannot be searched: each trial is trained"),
+    ({"data.spatial_dims": {"choice": [2, 3]}}, "data.spatial_dims cannot be searched: trials are compared on the"),
+    ({"trainer.limit_val_batches": {"choice": [1, 2]}}, "trainer.limit_val_batches cannot be searched: trials are"),
+    (
+        {"transforms.base[3].Spacingd.pixdim": {"choice": [[1.5, 1.5, 2.0], [4.0, 4.0, 4.0]]}},
+        "transforms.base[3].Spacingd.pixdim cannot be searched: validation scores what the base transforms make of "
+        "image and label, and scores on different voxels or labels cannot be compared.",
+    ),
+    (
+        {"transforms.base[2]": {"choice": [{"Orientationd": {"axcodes": "RAS"}}, "Flipd"]}},
+        "transforms.base[2] cannot be searched: validation scores what",
+    ),
 ]
 
 
@@ -56,6 +70,22 @@ def test_a_setting_that_cannot_be_searched_is_told_with_its_line(
     lines = path.read_text().splitlines()
     line = max(i for i, text in enumerate(lines, 1) if text.strip().startswith(next(iter(space))))
     assert all(text.startswith(f"{path}:{line}: tune.space: ") for text in found)
+
+
+@pytest.mark.parametrize("key", ["loss", "loss.DiceCELoss.lambda_ce", "patch.loss"])
+@pytest.mark.parametrize("where", ["tune.metric", "checkpoint.monitor"])
+def test_different_losses_are_not_compared(write_config: Callable[..., Path], key: str, where: str) -> None:
+    values = {"loss": ["DiceCELoss", "DiceLoss"], "loss.DiceCELoss.lambda_ce": [0.5, 1], "patch.loss": [None, "l.py"]}
+    path = write_config(tune={"space": {key: {"choice": values[key]}}})
+    [found] = problems(path, f"{where}=valid/loss")[:1]
+    assert f"{key} cannot be searched with valid/loss: different losses cannot be compared. Set tune.metric" in found
+    if key != "patch.loss":
+        assert problems(path) == []
+
+
+def test_intensities_of_base_transforms_can_be_searched(write_config: Callable[..., Path]) -> None:
+    space = {"transforms.base[4]": {"choice": ["NormalizeIntensityd", "ScaleIntensityd"]}}
+    assert problems(write_config(tune={"space": space})) == []
 
 
 def test_a_sound_search_is_not_refused(write_config: Callable[..., Path]) -> None:

@@ -20,7 +20,7 @@ import torch
 
 from tests.tune.helpers import RATE, SGD
 from trainlib.config.load import load_config
-from trainlib.search_folder import Search, read_search
+from trainlib.searches import Search, read_search
 
 pytestmark = pytest.mark.slow
 
@@ -32,9 +32,16 @@ GOOD = (0.01, 1.0)
 
 @pytest.fixture
 def config(write_config: Callable[..., Path]) -> Path:
-    """A search of 8 trials over six decades of learning rates, of which two are good."""
-    section = {"trials": 8, "space": SPACE, "grace": 2}
+    """A search of 8 trials over six decades of learning rates, of which two are good; two run at a time."""
+    section = {"trials": 8, "space": SPACE, "grace": 2, "per_trial": {"cpu": ray_cpus() / 2}}
     return write_config(**SGD, tune=section, trainer={"max_epochs": 12})
+
+
+def ray_cpus() -> int:
+    """Count the processors that Ray finds on this machine, on which it depends what a search comes to."""
+    from ray._private.utils import get_num_cpus
+
+    return int(get_num_cpus())
 
 
 def found_rate(folder: Path) -> float:
@@ -64,7 +71,7 @@ def test_two_machines_of_a_cluster_run_the_same_search(config: Path, tmp_path: P
     try:
         cluster.add_node(num_cpus=1)
         cluster.wait_for_nodes()
-        done = cli("tune", "-c", config, "--address", cluster.address)
+        done = cli("tune", "-c", config, "tune.per_trial.cpu=1", "--address", cluster.address)
         assert done.returncode == 0, done.stderr
         search = read_search(tmp_path / "runs" / "tiny_tune")
         assert len(search.folder.noted()) == 8
@@ -152,7 +159,7 @@ def test_an_interrupted_search_keeps_what_is_finished_and_is_continued(
 def test_a_population_hands_on_weights_with_other_learning_rates(
     write_config: Callable[..., Path], tmp_path: Path, cli: Cli
 ) -> None:
-    section = {"trials": 4, "space": SPACE, "scheduler": "pbt", "grace": 2}
+    section = {"trials": 4, "space": SPACE, "scheduler": "pbt", "grace": 2, "per_trial": {"cpu": ray_cpus() / 2}}
     done = cli("tune", "-c", write_config(**SGD, tune=section, trainer={"max_epochs": 10}))
     assert done.returncode == 0, done.stderr
     search = read_search(tmp_path / "runs" / "tiny_tune")

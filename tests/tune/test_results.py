@@ -11,8 +11,9 @@ import pytest
 from tests.tune.helpers import RATE, make_search
 from trainlib.config.load import load_config
 from trainlib.errors import ConfigError
-from trainlib.search_folder import Trial, latest_search, read_search
-from trainlib.tune.results import outcomes, ranked, write_results
+from trainlib.search_folder import Trial
+from trainlib.searches import latest_search, outcomes, ranked, read_search
+from trainlib.tune.results import write_results
 from trainlib.tune.trial import trial_config
 
 SPACE = {RATE: {"loguniform": [1e-5, 10]}, "data.batch_size": {"choice": [1, 2]}}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,23 +12,19 @@ import pandas as pd
 import psutil
 import pytest
 
-from tests.tune.helpers import LOSS, RATE, SGD
+from tests.tune.helpers import LOSS, RATE, SGD, Mark
 from trainlib.config.load import load_config, read_config
 from trainlib.errors import ConfigError
 from trainlib.report import write_report
 from trainlib.results import load_run
-from trainlib.search_folder import read_search
-from trainlib.tune.search import _compare, tune
+from trainlib.searches import read_search
+from trainlib.tune.search import tune
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 RATES = [0.1, 2.0, 0.05]
 
 
-def of_ray() -> set[int]:
-    """List the processes of Ray that this test has begun."""
-    own = {process.pid for process in psutil.Process().children(recursive=True)}
-    named = psutil.process_iter(["pid", "name"])
-    return own & {process.pid for process in named if process.info["name"] in ("raylet", "gcs_server")}
+MARK = Mark()
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +44,7 @@ def finished(
     content |= {"run": {"name": "tiny", "root": str(folder / "runs")}, "patch": {"loss": str(folder / "loss.py")}}
     tune_section = {"trials": 3, "space": {RATE: {"choice": RATES}}, "search": "random", "scheduler": "none"}
     (folder / "config.yaml").write_text(yaml.safe_dump(content | {"tune": tune_section}))
-    done = cli("tune", "-c", folder / "config.yaml", "seed=5", cwd=folder)
+    done = cli("tune", "-c", folder / "config.yaml", "seed=5", cwd=folder, **MARK.environment)
     return folder, done
 
 
@@ -59,7 +56,7 @@ def test_the_search_succeeds_and_says_where_everything_is(
     assert "best config  " + str(folder / "runs" / "tiny_tune" / "best.yaml") in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
     assert "ray" not in done.stderr.lower()  # its own messages are kept away
-    assert of_ray() == set()
+    assert MARK.left() == []
 
 
 def test_every_trial_is_an_ordinary_run_without_test_cases(
@@ -126,19 +123,40 @@ def test_a_search_is_not_continued_with_another_space(
         ConfigError, match=r"seed is 4, but the search in \S+tiny_tune was begun with 5. Leave --resume"
     ):
         tune(load_config(config, ["seed=4"]), resume=True)
-    more = ["tune.trials=9", "tune.per_trial.cpu=2"]
-    _compare(load_config(config), load_config(config, more), Path())
 
 
 def test_more_than_a_machine_has_is_refused_and_leaves_no_folder(
     finished: tuple[Path, subprocess.CompletedProcess[str]], cli: Cli
 ) -> None:
     folder = finished[0]
-    done = cli("tune", "-c", folder / "config.yaml", "run.name=large", "tune.per_trial.gpu=1000")
+    mark = Mark()
+    words = ("run.name=large", "tune.per_trial.gpu=1000")
+    done = cli("tune", "-c", folder / "config.yaml", *words, **mark.environment)
     assert done.returncode == 2
     assert "tune.per_trial.gpu: expected at most " in done.stderr
     assert not (folder / "runs" / "large_tune").exists()
-    assert of_ray() == set()
+    assert mark.left() == []
+
+
+def test_a_process_that_a_command_has_left_to_init_would_be_found() -> None:
+    mark = Mark()
+    code = "import subprocess; subprocess.Popen(['sleep', '60'], start_new_session=True)"
+    subprocess.run([sys.executable, "-c", code], env=os.environ | mark.environment, check=True)
+    [sleep] = mark.processes()
+    assert sleep.pid not in {child.pid for child in psutil.Process().children(recursive=True)}
+    sleep.kill()
+    assert mark.left() == []
+
+
+def test_several_devices_are_refused_before_anything_is_made(
+    finished: tuple[Path, subprocess.CompletedProcess[str]], cli: Cli
+) -> None:
+    folder = finished[0]
+    devices = ("trainer.devices=2", "trainer.accelerator=cpu")
+    done = cli("tune", "-c", folder / "config.yaml", "run.name=many", *devices)
+    assert done.returncode == 2
+    assert "trainer.devices: found 2, but `trainlib tune` gives each model one device." in done.stderr
+    assert not (folder / "runs" / "many_tune").exists()
 
 
 def test_without_the_extra_the_command_says_how_to_get_it(

@@ -15,6 +15,7 @@ from trainlib.build.rehearsal import try_schedule, try_step
 from trainlib.build.resolve import collect
 from trainlib.build.trainer import trainer_mistakes
 from trainlib.build.types import wrong_types
+from trainlib.build.weights import meta_network
 from trainlib.config.problems import other_name
 from trainlib.config.schema import Config
 from trainlib.config.sources import Key
@@ -70,11 +71,8 @@ def _blamed(config: Config, key: Key, text: str) -> tuple[Key, str]:
 
 def _build_weightless(config: Config) -> Any:
     """Build the network without memory for its weights; networks that cannot are built in full."""
-    import torch
-
     try:
-        with torch.device("meta"):
-            return build_model(config)
+        return meta_network(config)
     except Exception:
         return build_model(config)
 

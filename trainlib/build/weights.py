@@ -1,15 +1,43 @@
-"""Compare the weights of a checkpoint with the network that a config builds, without memory for either."""
+"""Build a network without memory for its weights, to look at their shapes."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trainlib.build.components import build_model
 from trainlib.config.schema import Config
 from trainlib.seeding import isolated_random_state
 
+if TYPE_CHECKING:
+    import torch
+
 _PREFIX = "network."  # of a task's network among all that a checkpoint holds
+
+
+_built: dict[str, torch.nn.Module] = {}  # the last one, by its config
+
+
+def meta_network(config: Config) -> torch.nn.Module:
+    """Build the network of a config on torch's device ``meta``, once for each config in a row.
+
+    Args:
+        config: The config.
+
+    Returns:
+        The network; it is shared, and must not be trained or moved.
+    """
+    import torch
+
+    key = config.model_dump_json(exclude={"run"})
+    if key not in _built:
+        _built.clear()
+        with isolated_random_state(0), torch.device("meta"), warnings.catch_warnings():
+            # Of a script that loads pretrained weights, which have no place here: a warning for each of them.
+            warnings.filterwarnings("ignore", message=".*copying from a non-meta parameter.*")
+            _built[key] = build_model(config)
+    return _built[key]
 
 
 def misfitting_weights(state: Mapping[str, Any], config: Config) -> list[str]:
@@ -19,11 +47,8 @@ def misfitting_weights(state: Mapping[str, Any], config: Config) -> list[str]:
         state: The weights of a checkpoint by name.
         config: The config.
     """
-    import torch
-
     try:
-        with isolated_random_state(0), torch.device("meta"):
-            network = build_model(config).state_dict()
+        network = meta_network(config).state_dict()
         expected = {_PREFIX + name: tuple(value.shape) for name, value in network.items()}
     except Exception:  # a network that needs memory, or one that takes its shapes from the first image
         return []

@@ -10,7 +10,7 @@ from lightning.pytorch.callbacks import LearningRateMonitor
 
 from trainlib.callbacks.bar import TrainingBar
 from trainlib.callbacks.cases import CaseTable
-from trainlib.callbacks.checkpoints import best_checkpoint, early_stopping, last_checkpoint
+from trainlib.callbacks.checkpoints import Overwriting, best_checkpoint, early_stopping, last_checkpoint
 from trainlib.callbacks.debug import DebugChecks
 from trainlib.callbacks.emissions import Emissions
 from trainlib.callbacks.epochs import EpochTable, LogFlush
@@ -20,6 +20,7 @@ from trainlib.callbacks.predictions import PredictionWriter
 from trainlib.callbacks.progress import make_progress
 from trainlib.callbacks.pushover import Pushover
 from trainlib.callbacks.snapshot import Record, Snapshot
+from trainlib.callbacks.swallowed import SwallowedSignals
 from trainlib.config.schema import Config
 from trainlib.folder import RunFolder
 from trainlib.processes import is_first
@@ -46,21 +47,11 @@ def build_callbacks(
         record: How the run was started, for ``fit``.
         debug: Whether to look for mistakes first, for ``fit``.
     """
-    callbacks: list[Callback] = []
+    callbacks: list[Callback] = [SwallowedSignals()]
     if config.trainer.get("enable_progress_bar", sys.stderr.isatty()):
         callbacks.append(TrainingBar(config.checkpoint.monitor))
     if stage == "fit":
-        callbacks += [Snapshot(config, folder, record or Record()), Fingerprints(config, folder), EpochTable(folder)]
-        if debug:
-            callbacks.append(DebugChecks(config, folder))
-        if config.lr_monitor is not None:
-            callbacks.append(LearningRateMonitor(config.lr_monitor.logging_interval))
-        if config.progress is not None:
-            callbacks.append(make_progress(config, folder, config.progress.cases))
-        if config.pushover is not None and is_first():  # after the pictures that it sends
-            callbacks.append(Pushover(config, folder))
-        if config.emissions is not None:  # entered last, so that its file is complete when the others end
-            callbacks.append(Emissions(config, folder))
+        callbacks += _of_training(config, folder, record or Record(), debug)
     if stage != "predict":
         callbacks.append(CaseTable(folder))
         if config.report is not None and stage != "fit":
@@ -71,4 +62,25 @@ def build_callbacks(
     if stage == "fit":
         # Lightning lets these act last: a checkpoint is written when all else of the epoch is on disk.
         callbacks += [LogFlush(), *early_stopping(config), best_checkpoint(config, folder), last_checkpoint(folder)]
+    return callbacks
+
+
+def _of_training(config: Config, folder: RunFolder, record: Record, debug: bool) -> list[Callback]:
+    """Build what only a training has."""
+    callbacks: list[Callback] = [
+        Overwriting(folder),
+        Snapshot(config, folder, record),
+        Fingerprints(config, folder),
+        EpochTable(folder),
+    ]
+    if debug:
+        callbacks.append(DebugChecks(config, folder))
+    if config.lr_monitor is not None:
+        callbacks.append(LearningRateMonitor(config.lr_monitor.logging_interval))
+    if config.progress is not None:
+        callbacks.append(make_progress(config, folder, config.progress.cases))
+    if config.pushover is not None and is_first():  # after the pictures that it sends
+        callbacks.append(Pushover(config, folder))
+    if config.emissions is not None:  # entered last, so that its file is complete when the others end
+        callbacks.append(Emissions(config, folder))
     return callbacks

@@ -7,12 +7,13 @@ import os
 from pathlib import Path
 from typing import Any
 
-from lightning import LightningModule, Trainer
+from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.callbacks.early_stopping import EarlyStoppingReason
 
 from trainlib.config.schema import Config
 from trainlib.folder import RunFolder
+from trainlib.overwriting import settle
 
 log = logging.getLogger(__name__)
 
@@ -103,6 +104,22 @@ class ResumableEarlyStopping(EarlyStopping):
         count = max(self.wait_count, self.patience)
         by = f" by more than {abs(self.min_delta):g}" if self.min_delta else ""
         return f"{self.monitor} has not improved{by} for {count} validation{'' if count == 1 else 's'}"
+
+
+class Overwriting(Callback):
+    """Deletes the run that is overwritten as soon as the new one has a checkpoint.
+
+    Args:
+        folder: The folder of the new run.
+    """
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Look for the checkpoint of the epoch before."""
+        if trainer.is_global_zero and self.folder.last.is_file():
+            settle(self.folder.path)
 
 
 def best_checkpoint(config: Config, folder: RunFolder) -> ModelCheckpoint:

@@ -80,7 +80,8 @@ def _show(done: Ensemble, figures: Sequence[Figure]) -> None:
         if not figure.group and figure.metric in shown_metrics:
             rows.setdefault((figure.set, figure.model), {})[figure.metric] = figure
     table = Table("", "model", "cases", *shown_metrics)
-    table.columns[0].no_wrap = True
+    for column in table.columns[:2]:
+        column.no_wrap = True
     before = ""
     for (name, model), found in rows.items():
         if before and name != before:

@@ -36,9 +36,9 @@ def refuse(problems: list[Problem]) -> NoReturn:
 
 
 def leave(problems: list[Problem]) -> NoReturn:
-    """Leave with the status of wrong input; of several processes each that has found other mistakes tells them."""
+    """Leave with the status of wrong input, all processes of the run together; each tells what it alone has found."""
     here = place()
-    if here is not None and here.rank > 0:
+    if here is not None:
         from trainlib.processes.refusal import only_here
 
         if only_here(here, problems):
@@ -105,7 +105,8 @@ class _LineHandler(logging.Handler):
         from tqdm import tqdm
 
         try:
-            tqdm.write(self.format(record), file=sys.stdout)
+            # At once with its end: several processes may write at the same time.
+            tqdm.write(f"{self.format(record)}\n", file=sys.stdout, end="")
             sys.stdout.flush()
         except OSError:
             self.handleError(record)

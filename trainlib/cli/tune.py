@@ -20,7 +20,7 @@ from trainlib.errors import Interrupted, Problem
 
 if TYPE_CHECKING:
     from trainlib.config.load import Loaded
-    from trainlib.search_folder import Search
+    from trainlib.searches import Search
     from trainlib.standing import Standing
 
 
@@ -89,7 +89,9 @@ def _show(search: Search) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from trainlib.tune.results import outcomes, ranked, written
+    from trainlib.search_folder import ENDED
+    from trainlib.searches import outcomes, ranked
+    from trainlib.tune.results import written
 
     found = outcomes(search)
     assert search.config.tune is not None
@@ -99,8 +101,8 @@ def _show(search: Search) -> None:
         cells = [outcome.trial.name, outcome.trial.state, str(outcome.epochs), f"{outcome.best:.4g}"]
         table.add_row(*cells, *(written(outcome.trial.parameters[key]) for key in keys))
     Console().print(table)
-    states = [outcome.trial.state for outcome in found]
-    counts = [f"{states.count(state)} {state}" for state in ("finished", "stopped", "failed") if state in states]
+    states = [outcome.trial.state if outcome.trial.ended else "not ended" for outcome in found]
+    counts = [f"{states.count(state)} {state}" for state in (*ENDED, "not ended") if state in states]
     print(f"{len(found)} trials: {', '.join(counts)}")
     for outcome in found:
         if outcome.trial.state == "failed":

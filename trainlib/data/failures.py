@@ -12,8 +12,8 @@ from trainlib.build.roles import IMAGE, LABEL
 from trainlib.config.schema import Config
 from trainlib.config.sources import dotted
 from trainlib.data.labels import MapLabels
-from trainlib.data.workers import memory_remedy, ran_out_of_memory
 from trainlib.errors import DataError
+from trainlib.memory import memory_remedy, ran_out_of_memory
 
 # What MONAI says of files that it cannot stack to channels.
 _APART = "of all images should be the same for channel-wise concatenation"

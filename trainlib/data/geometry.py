@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -54,12 +54,29 @@ class Geometry:
         Returns:
             Shape (channels, ...) in the voxel order of the label file; None where both files have one grid.
         """
-        shape, affine = batch["original_label"][item].shape[1:], batch["original_affine"][item]
-        affine = to_affine_nd(len(values.affine) - 1, affine)  # a squeezed slice has lost an axis
-        if values.shape[1:] == shape and torch.allclose(values.affine.to(affine), affine, atol=1e-3):
+        if self.on_grid_of_label(values.shape[1:], values.affine, batch, item):
             return None
+        shape, affine = self._grid_of_label(values.affine, batch, item)
         resampled = SpatialResample(mode="bilinear", padding_mode="border")(values, affine, shape)
         return torch.as_tensor(resampled)
+
+    def on_grid_of_label(self, shape: Sequence[int], affine: torch.Tensor, batch: Mapping[str, Any], item: int) -> bool:
+        """Tell whether a grid is that of the label file.
+
+        Args:
+            shape: Its shape, without channels.
+            affine: Its affine.
+            batch: The batch, as in `to_label`.
+            item: Position in the batch.
+        """
+        other, wanted = self._grid_of_label(affine, batch, item)
+        return tuple(shape) == other and torch.allclose(affine.to(wanted), wanted, atol=1e-3)
+
+    @staticmethod
+    def _grid_of_label(affine: torch.Tensor, batch: Mapping[str, Any], item: int) -> tuple[torch.Size, torch.Tensor]:
+        """Return shape and affine of the label file; a squeezed slice has lost an axis."""
+        dims = len(affine) - 1
+        return batch["original_label"][item].shape[1:], to_affine_nd(dims, batch["original_affine"][item])
 
     def spacing(self, batch: Mapping[str, Any], item: int) -> list[float]:
         """Return the voxel size of the label file in mm."""

@@ -25,8 +25,8 @@ from trainlib.data.plain import plain, plain_tensor
 from trainlib.data.readers import register_readers
 from trainlib.data.splits import Case
 from trainlib.data.unreadable import unreadable_file
-from trainlib.data.workers import ran_out_of_memory
 from trainlib.errors import DataError
+from trainlib.memory import ran_out_of_memory
 from trainlib.seeding import isolated_random_state
 
 Prepared = dict[str, Any]

@@ -10,6 +10,7 @@ import psutil
 import torch.multiprocessing
 
 from trainlib.config.schema import Config
+from trainlib.memory import memory_remedy
 
 try:
     import resource
@@ -93,37 +94,6 @@ def start_worker(worker_id: int) -> None:
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
 
 
-def ran_out_of_memory(error: BaseException) -> bool:
-    """Tell whether an error of Python, NumPy or torch, or its cause, says that the machine has no memory left."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, MemoryError) or "DefaultCPUAllocator: can't allocate memory" in str(cause):
-            return True
-        cause = cause.__cause__
-    return False
-
-
-def memory_remedy(config: Config | None) -> str:
-    """Name the settings that save memory of the machine, with their present values; of a config those that help."""
-    data = config.data if config is not None else None
-    remedies = []
-    if data is None or data.num_workers != 0:
-        remedies.append(f"lower data.num_workers{_now(config, 'num_workers')}")
-    if data is None or data.batch_size > 1:
-        remedies.append(f"lower data.batch_size{_now(config, 'batch_size')}")
-    if data is None or data.cache == "memory":
-        remedies.append("set data.cache to disk, which keeps no case in memory")
-    if not remedies:
-        remedies = ["make the images smaller in transforms.base (Spacingd)", "use a machine with more memory"]
-    text = remedies[0] if len(remedies) == 1 else f"{', '.join(remedies[:-1])} or {remedies[-1]}"
-    return f"{text[0].upper()}{text[1:]}."
-
-
-def _now(config: Config | None, name: str) -> str:
-    """Write the present value of a setting of `data`, as in `` (now 4)``."""
-    return f" (now {getattr(config.data, name)})" if config is not None else ""
-
-
 def explain_worker_death(error: BaseException, config: Config | None = None) -> str | None:
     """Put the death of a worker, which is nearly always a lack of memory, into words.
 
@@ -154,3 +124,8 @@ def explain_worker_death(error: BaseException, config: Config | None = None) -> 
         "A process that prepares cases was ended by the system, most likely because memory ran out. "
         f"{memory_remedy(config)} (The system said: {text.splitlines()[0]})"
     )
+
+
+def _now(config: Config | None, name: str) -> str:
+    """Write the present value of a setting of `data`, as in `` (now 4)``."""
+    return f" (now {getattr(config.data, name)})" if config is not None else ""

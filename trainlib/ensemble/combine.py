@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trainlib.ensemble.probabilities import Opinions
+from trainlib.ensemble.opinions import Opinions
 from trainlib.ensemble.staple import staple
 from trainlib.errors import ConfigError
 

@@ -19,7 +19,7 @@ from trainlib.data.geometry import Geometry
 from trainlib.data.labels import read_label
 from trainlib.data.splits import Case
 from trainlib.ensemble.combine import combine_maps
-from trainlib.ensemble.probabilities import Opinions
+from trainlib.ensemble.opinions import Opinions
 from trainlib.metrics.case import score_case
 
 Array = NDArray[Any]
@@ -74,9 +74,13 @@ class Decision:
 
     def _on_label(self, opinions: Opinions, method: str, label_map: Array, batch: dict[str, Any]) -> Array:
         """Bring a decision to the grid of the label file, where it is another."""
+        affine = torch.as_tensor(opinions.affine)
+        if self.geometry.on_grid_of_label(label_map.shape, affine, batch, 0):
+            return label_map
         values = opinions.probabilities if method == "mean" else self._one_hot(label_map)
-        moved = self.geometry.to_label(MetaTensor(torch.as_tensor(values), affine=opinions.affine), batch, 0)
-        return label_map if moved is None else self._processed(moved.argmax(dim=0).numpy())
+        moved = self.geometry.to_label(MetaTensor(torch.as_tensor(values), affine=affine), batch, 0)
+        assert moved is not None
+        return self._processed(moved.argmax(dim=0).numpy())
 
     def _one_hot(self, label_map: Array) -> Array:
         return (label_map == np.arange(self.config.out_channels).reshape(-1, *[1] * label_map.ndim)).astype(np.float32)

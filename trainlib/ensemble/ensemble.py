@@ -11,7 +11,6 @@ from trainlib.build.patches import describe
 from trainlib.callbacks import Record
 from trainlib.config.schema import Config
 from trainlib.data.complete import complete
-from trainlib.ensemble.lock import held
 from trainlib.ensemble.members import Member, members_of, standing
 from trainlib.ensemble.opening import open_ensemble
 from trainlib.ensemble.summary import Figure, write_summary
@@ -21,6 +20,7 @@ from trainlib.ensemble.training import train_members
 from trainlib.ensemble_folder import Ensemble, Kind
 from trainlib.errors import ConfigError
 from trainlib.files import remove_leftovers
+from trainlib.lock import held
 from trainlib.report.ensemble import write_ensemble_report
 from trainlib.signals import interruptible
 from trainlib.standing import Standing
@@ -67,24 +67,21 @@ def fit_ensemble(
         with held(ensemble.folder.path / ".lock", str(ensemble.folder.path)):
             remove_leftovers(ensemble.folder.path)
             members = members_of(ensemble)
-            new = [member for member in members if not member.finished]
+            if not all(member.finished for member in members):
+                ensemble.folder.scores.unlink(missing_ok=True)  # whatever interrupts it, they are made again
             with watch(lambda: [standing(member) for member in members]) if watch else nullcontext():
                 train_members(members, record, parallel=parallel, address=address)
-            return ensemble, score(ensemble, members, again=bool(new))
+            return ensemble, score(ensemble, members)
 
 
-def score(ensemble: Ensemble, members: Sequence[Member], *, again: bool) -> list[Figure]:
+def score(ensemble: Ensemble, members: Sequence[Member]) -> list[Figure]:
     """Write the tables and the report of an ensemble whose members are finished.
 
-    Args:
-        ensemble: The ensemble.
-        members: Its members.
-        again: Whether a member was trained since the test cases were scored.
+    The test cases are scored unless ensemble.csv is there, which is removed when a member is trained.
     """
     if ensemble.kind == "folds":
         write_cv(ensemble, members)
-    if ensemble.config.data.test_csv is not None and (again or not ensemble.folder.scores.is_file()):
-        ensemble.folder.scores.unlink(missing_ok=True)
+    if ensemble.config.data.test_csv is not None and not ensemble.folder.scores.is_file():
         log.info("Scoring the test cases with all members together.")
         score_test_set(ensemble, members)
     figures = write_summary(ensemble)

@@ -12,11 +12,11 @@ from typing import Any
 from trainlib.callbacks import Record
 from trainlib.config.schema import Config
 from trainlib.data.splits import read_split
-from trainlib.ensemble.lock import held
 from trainlib.ensemble_folder import Ensemble
 from trainlib.errors import CheckpointError
 from trainlib.files import write_text
 from trainlib.folder import RunFolder
+from trainlib.lock import held
 from trainlib.results import Run
 from trainlib.run import fit
 from trainlib.run import test as score_test
@@ -113,7 +113,8 @@ def train_member(member: Member, record: Record | None = None) -> None:
     with held(member.folder.path.with_name(f".{member.name}.lock"), member.name):
         if member.finished:
             return
-        fit(member.config, ckpt_path=_checkpoint_to_continue(member), record=record)
+        # The headers of all files were read when the ensemble was opened.
+        fit(member.config, ckpt_path=_checkpoint_to_continue(member), record=record, check=False)
         if member.held_out is not None:
             _score_held_out(member, member.held_out)
         write_text(member.note, json.dumps({"finished": datetime.now(UTC).isoformat(timespec="seconds")}) + "\n")

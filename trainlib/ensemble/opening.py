@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import re
 import shutil
@@ -11,13 +10,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from trainlib.checkpoints import _IRRELEVANT
-from trainlib.config.differences import differences
+from trainlib.agreement import disagreements, hashes_of
+from trainlib.check.quick import quick_check
 from trainlib.config.schema import Config
 from trainlib.data.splits import SPLITS_OF, check_splits
 from trainlib.ensemble.folds import write_folds
+from trainlib.ensemble.members import members_of
 from trainlib.ensemble_folder import Ensemble, EnsembleFolder, Kind, is_ensemble, read_ensemble
 from trainlib.errors import ConfigError, DataError, Problem
+from trainlib.start import alone
 
 log = logging.getLogger(__name__)
 
@@ -32,19 +33,23 @@ def open_ensemble(config: Config, kind: Kind, count: int) -> Ensemble:
 
     Raises:
         ConfigError: An ensemble of that name was begun with another config; all keys that differ are named.
-        DataError: The cases cannot be divided.
+        DataError: A file cannot be used, or the cases cannot be divided.
     """
     _check(config)
     begun = latest_ensemble(config)
-    if begun is None:
-        return _begin(config, kind, count)
-    if problems := [*_contradictions(begun, config, kind, count)]:
-        if not config.run.overwrite:
-            raise ConfigError(problems)
+    problems = [] if begun is None else [*_contradictions(begun, config, kind, count)]
+    if problems and not config.run.overwrite:
+        raise ConfigError(problems)
+    if begun is not None and not problems:
+        again = replace(begun, config=config)
+        if not all(member.finished for member in members_of(again)):
+            _check_headers(config)
+        return again
+    _check_headers(config)
+    if begun is not None:
         log.info("run.overwrite: %s is deleted, for it was begun with another config.", begun.folder.path)
         shutil.rmtree(begun.folder.path)
-        return _begin(config, kind, count)
-    return replace(begun, config=config)
+    return _begin(config, kind, count)
 
 
 def latest_ensemble(config: Config) -> Ensemble | None:
@@ -60,13 +65,14 @@ def latest_ensemble(config: Config) -> Ensemble | None:
 
 def _check(config: Config) -> None:
     """Refuse what no member could be trained with."""
-    devices = config.trainer.get("devices", 1)
-    if devices not in (1, "1", "auto") or config.trainer.get("num_nodes", 1) != 1:
-        raise ConfigError(
-            f"trainer.devices: each member of an ensemble is trained on one device, found {devices!r}. Leave it out; "
-            "--parallel trains several members side by side."
-        )
+    alone(config, "trainlib ensemble")
     if problems := check_splits(config, SPLITS_OF["fit"]):
+        raise DataError(problems)
+
+
+def _check_headers(config: Config) -> None:
+    """Read the headers of all files, once for all members."""
+    if problems := quick_check(config):
         raise DataError(problems)
 
 
@@ -80,7 +86,7 @@ def _begin(config: Config, kind: Kind, count: int) -> Ensemble:
     except OSError as error:
         raise ConfigError(f"{root}: the folder cannot be made ({error.strerror}).") from None
     try:
-        ensemble = Ensemble(EnsembleFolder(hidden), kind, _names(config, kind, count), config, _hashes(config))
+        ensemble = Ensemble(EnsembleFolder(hidden), kind, _names(config, kind, count), config, hashes_of(config))
         if kind == "folds":
             write_folds(config, ensemble.folder, ensemble.members)
         ensemble.write(ensemble.folder.settings)
@@ -103,26 +109,11 @@ def _names(config: Config, kind: Kind, count: int) -> tuple[str, ...]:
     return tuple(f"{kind.removesuffix('s')}_{number % 2**32}" for number in range(first, first + count))
 
 
-def _hashes(config: Config) -> dict[str, str]:
-    """Hash the files that the config names and that decide what the members are."""
-    named = {f"data.{split}_csv": getattr(config.data, f"{split}_csv") for split in SPLITS_OF["fit"]}
-    files = {key: config.data_path(csv) for key, csv in named.items() if csv}
-    files |= {f"patch.{name}": Path(path) for name, path in config.patch if path}
-    return {key: hashlib.sha256(path.read_bytes()).hexdigest() for key, path in files.items()}
-
-
 def _contradictions(begun: Ensemble, config: Config, kind: Kind, count: int) -> Iterator[Problem]:
     """Name every key whose value would make members that do not belong together."""
     remedy = "Give this ensemble a name of its own (run.name=...)."
     was = f"but the ensemble {begun.folder.path} was begun with"
     if (kind, count) != (begun.kind, len(begun.members)):
         yield Problem(f"--{kind} is {count}, {was} --{begun.kind} {len(begun.members)}. {remedy}")
-    files = _hashes(config)
-    for key, before, now in differences(begun.config.model_dump(mode="json"), config.model_dump(mode="json")):
-        if not key.startswith(_IRRELEVANT) and key not in begun.files and key not in files:
-            yield Problem(f"{key} is {now}, {was} {before}. {remedy}")
-    for key in sorted(begun.files.keys() | files.keys()):
-        if key not in files or key not in begun.files:
-            yield Problem(f"{key} is {'not set' if key not in files else 'set'}, {was} the opposite. {remedy}")
-        elif files[key] != begun.files[key]:
-            yield Problem(f"{key}: the file has changed since the ensemble {begun.folder.path} was begun. {remedy}")
+    before, now = (begun.config, begun.files), (config, hashes_of(config))
+    yield from disagreements(before, now, begun=f"the ensemble {begun.folder.path}", remedy=remedy)

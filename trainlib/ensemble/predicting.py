@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +15,14 @@ from trainlib.destinations import protect_inputs
 from trainlib.ensemble.combine import check_method, combine_classes
 from trainlib.ensemble.decision import Decision
 from trainlib.ensemble.members import members_of
-from trainlib.ensemble.probabilities import cache_for, class_opinions, map_opinions
+from trainlib.ensemble.probabilities import class_opinions, map_opinions
 from trainlib.ensemble.scratch import scratch_folder
 from trainlib.ensemble.writing import class_row, class_uncertainty, write_files, write_links
 from trainlib.ensemble_folder import Ensemble
 from trainlib.errors import CheckpointError, ConfigError, Problem
 from trainlib.runs import unique_folder
 from trainlib.signals import interruptible
+from trainlib.start import alone
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,7 @@ def predict_ensemble(
         InputError: Something in the config, the CSV, a file or a checkpoint is wrong, or a member is not trained.
     """
     check_method(method, config.task)
+    alone(config, "trainlib predict")
     checkpoints = _checkpoints(ensemble)
     config = complete(config, read_checkpoint(checkpoints[0])["trainlib"]["config"])
     for checkpoint in checkpoints:
@@ -80,7 +81,7 @@ def predict_ensemble(
         target = _target(ensemble, out, overwrite)
         if config.task == "segmentation":
             protect_inputs(target, cases, config.data.spatial_dims)
-        with scratch_folder(target) as scratch:
+        with scratch_folder(ensemble.folder.path, target) as scratch:
             write = _predict_maps if config.task == "segmentation" else _predict_classes
             write(config, checkpoints, cases, scratch, target, _Wanted(method, probabilities, uncertainty))
     return target
@@ -90,9 +91,8 @@ def _predict_maps(
     config: Config, checkpoints: Sequence[Path], cases: Sequence[Case], scratch: Path, target: Path, wanted: _Wanted
 ) -> None:
     decision = Decision(config)
-    cache = cache_for(config, scratch, kept=False)
     links = []
-    for case, opinions in map_opinions(config, checkpoints, cases, cache, scratch):
+    for case, opinions in map_opinions(config, checkpoints, cases, scratch, kept=False):
         label_map = decision.label_map(opinions, wanted.method)
         more = {"probabilities": wanted.probabilities, "uncertainty": wanted.uncertainty}
         links.append(write_files(target, case, label_map, opinions, **more))
@@ -102,7 +102,7 @@ def _predict_maps(
 def _predict_classes(
     config: Config, checkpoints: Sequence[Path], cases: Sequence[Case], scratch: Path, target: Path, wanted: _Wanted
 ) -> None:
-    found = class_opinions(config, checkpoints, cases, cache_for(config, scratch, kept=False))
+    found = class_opinions(config, checkpoints, cases, scratch, kept=False)
     mean, chosen = (combine_classes(found, name, multilabel=config.multilabel) for name in ("mean", wanted.method))
     rows = [class_row(config, row) for row in chosen]
     if wanted.uncertainty:
@@ -143,13 +143,7 @@ def _compare(checkpoint: Path, config: Config, *, told: bool) -> None:
     own = content["trainlib"]["config"]
     csvs = {f"{split}_csv": own["data"][f"{split}_csv"] for split in ("train", "valid")}
     data = config.data.model_copy(update=csvs)
-    logger = logging.getLogger(compare.__module__)
-    level = logger.level
-    logger.setLevel(level if told else logging.WARNING)
-    try:
-        compare(content, config.model_copy(update={"data": data, "seed": own["seed"]}), checkpoint)
-    finally:
-        logger.setLevel(level)
+    compare(content, config.model_copy(update={"data": data, "seed": own["seed"]}), checkpoint, told=told)
 
 
 def _target(ensemble: Ensemble, out: str | Path | None, overwrite: bool) -> Path:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,28 +22,14 @@ from trainlib.data.module import CSVDataModule
 from trainlib.data.prepare import Preparation
 from trainlib.data.splits import Case
 from trainlib.data.workers import prepare_open_files
-from trainlib.ensemble.chunks import chunks
+from trainlib.ensemble.chunks import Demand, chunks
+from trainlib.ensemble.opinions import Opinions, Sum
 from trainlib.folder import RunFolder
 from trainlib.tasks import TASKS
 from trainlib.trainer import explained, make_trainer
 
 log = logging.getLogger(__name__)
 Array = np.ndarray[Any, Any]
-
-
-@dataclass(frozen=True)
-class Opinions:
-    """What the members say of one case, on the grid of its image file.
-
-    Attributes:
-        probabilities: Mean over the members, float32, shape (classes, ...).
-        label_maps: Class values that each member decided on, shape (members, ...).
-        affine: Affine of the image.
-    """
-
-    probabilities: Array
-    label_maps: Array
-    affine: Array
 
 
 class Cases(CSVDataModule):
@@ -79,7 +64,7 @@ class _Receiver(Callback):
 
 
 def map_opinions(
-    config: Config, checkpoints: Sequence[Path], cases: Sequence[Case], cache: NoCache, scratch: Path
+    config: Config, checkpoints: Sequence[Path], cases: Sequence[Case], scratch: Path, *, kept: bool
 ) -> Iterator[tuple[Case, Opinions]]:
     """Predict label maps with all members.
 
@@ -90,14 +75,14 @@ def map_opinions(
         config: A complete config.
         checkpoints: Checkpoint of each member.
         cases: The cases.
-        cache: Where prepared cases come from.
-        scratch: Folder for the running sums, which are removed as soon as a case has been yielded.
+        scratch: Empty folder for sums, label maps and prepared cases; it holds those of some cases at a time.
+        kept: Whether the cases belong to the config, so that its own disk cache has them already.
 
     Yields:
         Each case with what the members say of it.
     """
-    for chunk in chunks(config, cases, scratch):
-        sums = [_Sum(scratch / f"{index}", len(checkpoints)) for index in range(len(chunk))]
+    for chunk, cache in _parts(config, cases, scratch, len(checkpoints), kept=kept):
+        sums = [Sum(scratch / f"{index}", len(checkpoints)) for index in range(len(chunk))]
         module = Cases(config, chunk, cache)
         for member, checkpoint in enumerate(checkpoints):
             _predict(config, checkpoint, module, partial(_add, sums, member))
@@ -106,34 +91,56 @@ def map_opinions(
             total.remove()
 
 
-def class_opinions(config: Config, checkpoints: Sequence[Path], cases: Sequence[Case], cache: NoCache) -> Array:
+def class_opinions(
+    config: Config, checkpoints: Sequence[Path], cases: Sequence[Case], scratch: Path, *, kept: bool
+) -> Array:
     """Predict the classes of images with all members.
+
+    Args:
+        config: A complete config.
+        checkpoints: Checkpoint of each member.
+        cases: The cases.
+        scratch: Empty folder for prepared cases; it holds some at a time.
+        kept: Whether the cases belong to the config, so that its own disk cache has them already.
 
     Returns:
         Probabilities in double precision, shape (members, cases, classes).
     """
     classes = config.data.classes
-    found = np.full((len(checkpoints), len(cases), len(classes)), np.nan)
-    module = Cases(config, cases, cache)
+    parts = []
+    for chunk, cache in _parts(config, cases, scratch, len(checkpoints), kept=kept):
+        found = np.full((len(checkpoints), len(chunk), len(classes)), np.nan)
+        module = Cases(config, chunk, cache)
+        for own, checkpoint in zip(found, checkpoints, strict=True):
+            _predict(config, checkpoint, module, partial(_note, own, classes))
+        parts.append(found)
+    return np.concatenate(parts, axis=1)
 
-    def receive(member: int, prediction: dict[str, Any]) -> None:
-        found[member, prediction["index"]] = [prediction["row"][f"probability_{name}"] for name in classes]
 
-    for member, checkpoint in enumerate(checkpoints):
-        _predict(config, checkpoint, module, partial(receive, member))
-    return found
+def _note(found: Array, classes: Sequence[str], prediction: dict[str, Any]) -> None:
+    """Note the probabilities of a case, shape (cases, classes)."""
+    found[prediction["index"]] = [prediction["row"][f"probability_{name}"] for name in classes]
 
 
-def cache_for(config: Config, scratch: Path, *, kept: bool) -> NoCache:
-    """Make the cache from which every member takes the prepared cases.
+def _parts(
+    config: Config, cases: Sequence[Case], scratch: Path, members: int, *, kept: bool
+) -> Iterator[tuple[list[Case], NoCache]]:
+    """Divide cases into parts that have room on the disk, each with the cache that every member takes them from.
 
-    Args:
-        config: A complete config.
-        scratch: Folder whose content is removed afterwards.
-        kept: Whether the cases belong to the config, so that its own disk cache has them already.
+    What the cache of a part holds is removed with it, unless the config keeps it anyway.
     """
-    folder = config.cache_dir if kept and config.data.cache == "disk" else scratch / "cache"
-    return make_cache(Preparation(config, with_label=False), "disk", folder)
+    config_keeps = kept and config.data.cache == "disk"
+    folder = config.cache_dir if config_keeps else scratch / "cache"
+    cache = make_cache(Preparation(config, with_label=False), "disk", folder)
+    demand = Demand(config, members)
+    if not config_keeps and len(cases) > 1:
+        cache.get(cases[0])
+        demand.learn(cases[:1], folder)
+    for chunk in chunks(cases, scratch, demand):
+        yield chunk, cache
+        if not config_keeps:
+            demand.learn(chunk, folder)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _predict(config: Config, checkpoint: Path, module: Cases, receive: Callable[[dict[str, Any]], None]) -> None:
@@ -141,7 +148,7 @@ def _predict(config: Config, checkpoint: Path, module: Cases, receive: Callable[
     log.debug("Predicting with %s.", checkpoint)
     task = TASKS[config.task](config, Geometry(config), keep_probabilities=True)
     callbacks = build_callbacks("predict", config, RunFolder(checkpoint.parent.parent))
-    with explained():
+    with explained(config):
         trainer = make_trainer(config, [*callbacks, _Receiver(receive)])
         trainer.predict(task, datamodule=module, ckpt_path=checkpoint, return_predictions=False, weights_only=True)
     del task, trainer
@@ -149,43 +156,5 @@ def _predict(config: Config, checkpoint: Path, module: Cases, receive: Callable[
         torch.cuda.empty_cache()
 
 
-def _add(sums: Sequence[_Sum], member: int, prediction: dict[str, Any]) -> None:
+def _add(sums: Sequence[Sum], member: int, prediction: dict[str, Any]) -> None:
     sums[prediction["index"]].add(member, prediction)
-
-
-class _Sum:
-    """What the members said of a case so far, in files.
-
-    Args:
-        folder: Folder of the files.
-        members: Number of members.
-    """
-
-    def __init__(self, folder: Path, members: int) -> None:
-        self.folder = folder
-        self.members = members
-        self.affine: Array = np.eye(4)
-
-    def add(self, member: int, prediction: dict[str, Any]) -> None:
-        """Add what one more member predicted."""
-        probabilities, label_map = prediction["probabilities"], prediction["label_map"]
-        if member == 0:
-            self.folder.mkdir(parents=True)
-            self.affine = np.asarray(prediction["affine"])
-            np.save(self.folder / "sum.npy", probabilities.astype(np.float32))
-            shape = (self.members, *label_map.shape)
-            np.lib.format.open_memmap(self.folder / "maps.npy", "w+", label_map.dtype, shape)
-        else:
-            total = np.load(self.folder / "sum.npy", mmap_mode="r+")
-            total += probabilities
-        np.load(self.folder / "maps.npy", mmap_mode="r+")[member] = label_map
-
-    def opinions(self) -> Opinions:
-        """Return what all members said."""
-        mean = np.load(self.folder / "sum.npy")
-        mean /= np.float32(self.members)
-        return Opinions(mean, np.load(self.folder / "maps.npy", mmap_mode="r"), self.affine)
-
-    def remove(self) -> None:
-        """Free the disk."""
-        shutil.rmtree(self.folder)

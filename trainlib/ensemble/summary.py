@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -13,13 +13,11 @@ import pandas as pd
 from trainlib.config.schema import Config
 from trainlib.config.watching import ReportSection
 from trainlib.ensemble.tables import write_rows
-from trainlib.ensemble_folder import Ensemble
+from trainlib.ensemble_folder import OVER_FOLDS, POOLED, Ensemble
 from trainlib.metrics.bootstrap import estimate
 from trainlib.metrics.classification_report import CLASS_FIGURES, Row, classification_report
 from trainlib.metrics.summary import METRICS
 
-POOLED = "all folds"
-"""What the figures of all folds together are filed under."""
 _TEXTS = ("fold", "model", "case", "class", "outcome", "label", "prediction")
 
 
@@ -29,13 +27,13 @@ class Figure:
 
     Attributes:
         set: ``cv`` for the cases that a fold held out, or ``test``.
-        model: A member, `POOLED`, or a way to combine the members.
+        model: A member, `OVER_FOLDS`, `POOLED`, or a way to combine the members.
         group: The class; empty for all classes together.
         metric: Its name.
         value: Its value: of a score of cases their mean, of all classes the mean over them.
         low: Lower end of the 95 % bootstrap interval over cases.
         high: Upper end.
-        std: Standard deviation over the folds, of figures of all folds.
+        std: Standard deviation of the figures of the folds, beside what they come to.
         cases: Number of cases.
     """
 
@@ -59,18 +57,39 @@ def write_summary(ensemble: Ensemble) -> list[Figure]:
 
 
 def _of_folds(ensemble: Ensemble) -> Iterator[Figure]:
+    """Compute what all folds come to, and what each does.
+
+    Scores of a segmentation are those of a case, whichever fold it is of: their mean over all cases stands beside the
+    deviation of the folds. A figure of a classification compares cases with each other. Probabilities of different
+    models are on scales of their own, so that the folds may each be faultless and all cases together not; here the
+    deviation stands beside the mean of the folds.
+    """
     if not ensemble.folder.cv.is_file():
         return
-    table = read_scores(ensemble.folder.cv)
+    config, table = ensemble.config, read_scores(ensemble.folder.cv)
     folds = [
         figure
         for name, rows in table.groupby("fold", sort=False)
-        for figure in figures_of(ensemble.config, "cv", str(name), rows)
+        for figure in figures_of(config, "cv", str(name), rows)
     ]
-    for figure in figures_of(ensemble.config, "cv", POOLED, table):
-        over = [fold.value for fold in folds if (fold.group, fold.metric) == (figure.group, figure.metric)]
-        yield Figure(**asdict(figure) | {"std": _deviation(over)})
+    pooled = [*figures_of(config, "cv", POOLED, table)]
+    values = [_defined(fold.value for fold in folds if _same(fold, figure)) for figure in pooled]
+    if config.task == "classification":
+        yield from (_over_folds(figure, own) for figure, own in zip(pooled, values, strict=True))
+        yield from pooled
+    else:
+        yield from (replace(figure, std=_deviation(own)) for figure, own in zip(pooled, values, strict=True))
     yield from folds
+
+
+def _same(one: Figure, other: Figure) -> bool:
+    return (one.group, one.metric) == (other.group, other.metric)
+
+
+def _over_folds(pooled: Figure, values: Sequence[float]) -> Figure:
+    """Average the values of the folds of a figure."""
+    mean = statistics.fmean(values) if values else math.nan
+    return replace(pooled, model=OVER_FOLDS, value=mean, low=math.nan, high=math.nan, std=_deviation(values))
 
 
 def _of_test_cases(ensemble: Ensemble) -> Iterator[Figure]:
@@ -143,7 +162,10 @@ def _found(row: Row, value: str, low: str, high: str) -> tuple[float, float, flo
     return float(row[value]), float(row[low]), float(row[high])
 
 
+def _defined(values: Iterable[float]) -> list[float]:
+    return [value for value in values if not math.isnan(value)]
+
+
 def _deviation(values: Sequence[float]) -> float:
-    """Compute the sample standard deviation of what is defined."""
-    defined = [value for value in values if not math.isnan(value)]
-    return statistics.stdev(defined) if len(defined) > 1 else math.nan
+    """Compute the sample standard deviation."""
+    return statistics.stdev(values) if len(values) > 1 else math.nan

@@ -14,12 +14,12 @@ from trainlib.callbacks.cases import replace_split
 from trainlib.callbacks.views import preprocessed_view
 from trainlib.config.load import dump_config
 from trainlib.config.schema import Config
-from trainlib.data.cache import NoCache
+from trainlib.data.prepare import Preparation, Prepared
 from trainlib.data.splits import Case, read_split
 from trainlib.ensemble.combine import combine_classes, methods_of
 from trainlib.ensemble.decision import Decision
 from trainlib.ensemble.members import Member, joint_config
-from trainlib.ensemble.probabilities import cache_for, class_opinions, map_opinions
+from trainlib.ensemble.probabilities import class_opinions, map_opinions
 from trainlib.ensemble.scratch import scratch_folder
 from trainlib.ensemble.tables import Rows, read_rows, write_rows
 from trainlib.ensemble.writing import class_row, write_files, write_links
@@ -41,10 +41,9 @@ def score_test_set(ensemble: Ensemble, members: Sequence[Member]) -> None:
     folder = ensemble.folder.test
     write_text(folder.config, dump_config(config))
     checkpoints = [member.run.checkpoint for member in members]
-    with scratch_folder(folder.path) as scratch:
-        cache = cache_for(config, scratch, kept=True)
+    with scratch_folder(ensemble.folder.path, folder.path) as scratch:
         score = _score_maps if config.task == "segmentation" else _score_classes
-        rows = score(config, checkpoints, cases, cache, scratch, folder)
+        rows = score(config, checkpoints, cases, scratch, folder)
     replace_split(folder.cases, "test", [_without_model(row) for row in rows if row["model"] == "mean"])
     if config.report is not None:
         write_report(folder.path)
@@ -55,13 +54,11 @@ def score_test_set(ensemble: Ensemble, members: Sequence[Member]) -> None:
     write_rows(ensemble.folder.scores, [*alone, *sorted(rows, key=lambda row: order[str(row["model"])])])
 
 
-def _score_maps(
-    config: Config, checkpoints: list[Path], cases: list[Case], cache: NoCache, scratch: Path, folder: RunFolder
-) -> Rows:
+def _score_maps(config: Config, checkpoints: list[Path], cases: list[Case], scratch: Path, folder: RunFolder) -> Rows:
     decision = Decision(config)
     rows: Rows = []
     links = []
-    for case, opinions in map_opinions(config, checkpoints, cases, cache, scratch):
+    for case, opinions in map_opinions(config, checkpoints, cases, scratch, kept=True):
         label_maps = [(method, decision.label_map(opinions, method)) for method in methods_of(config.task)]
         mean = label_maps[0][1]
         links.append(write_files(folder.predictions, case, mean, opinions, probabilities=False, uncertainty=False))
@@ -73,9 +70,9 @@ def _score_maps(
 
 
 def _score_classes(
-    config: Config, checkpoints: list[Path], cases: list[Case], cache: NoCache, scratch: Path, folder: RunFolder
+    config: Config, checkpoints: list[Path], cases: list[Case], scratch: Path, folder: RunFolder
 ) -> Rows:
-    probabilities = class_opinions(config, checkpoints, cases, cache)
+    probabilities = class_opinions(config, checkpoints, cases, scratch, kept=True)
     rows: Rows = []
     for method in methods_of(config.task):
         combined = combine_classes(probabilities, method, multilabel=config.multilabel)
@@ -85,14 +82,14 @@ def _score_classes(
         ]
         if method == "mean":
             write_links(folder.predictions, config, cases, [class_row(config, found) for found in combined])
+    prepare = Preparation(config, with_label=False)
     for case in cases if config.report is not None else ():
-        _picture(folder, case, lambda: _drawn(cache, case))  # noqa: B023 - called at once
+        _picture(folder, case, lambda: _drawn(prepare(case), case))  # noqa: B023 - called at once
     return rows
 
 
-def _drawn(cache: NoCache, case: Case) -> Image.Image:
+def _drawn(prepared: Prepared, case: Case) -> Image.Image:
     """Draw an image as the networks see it."""
-    prepared = cache.get(case)
     return preprocessed_view({"image": prepared["image"][None], "affine": [prepared["affine"]]}, 0, case).draw()
 
 

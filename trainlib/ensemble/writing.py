@@ -19,7 +19,7 @@ from trainlib.data.writing import (
     write_probabilities,
 )
 from trainlib.ensemble.combine import binary_entropy, entropy
-from trainlib.ensemble.probabilities import Opinions
+from trainlib.ensemble.opinions import Opinions
 from trainlib.files import write_text
 from trainlib.metrics.decisions import THRESHOLD
 

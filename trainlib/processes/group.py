@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
 
 from trainlib.errors import Interrupted
+from trainlib.processes.exchange import Exchange
 from trainlib.processes.failure import Failure, Failures
 from trainlib.processes.place import Place
 from trainlib.processes.store import START, START_LIMIT, connect, leave, wait_for_all
@@ -21,7 +22,7 @@ T = TypeVar("T")
 CHECKPOINT = "checkpoint"
 """Name of the note on where a training can be continued."""
 _COLLECTIVE = timedelta(minutes=30)
-"""Time that a step of a training waits for the other processes, as in Lightning; longer waits go through `meet`."""
+"""Time that a step of a training waits for the other processes, as in Lightning."""
 _NOTHING: Any = object()
 
 
@@ -32,6 +33,7 @@ class _Group:
     place: Place
     store: Any
     failures: Failures
+    exchange: Exchange
     meetings: Iterator[int]
 
 
@@ -61,13 +63,7 @@ def is_first() -> bool:
 
 def gather(value: T) -> list[T]:
     """Return the values of all processes, in the order of their numbers; all must call it."""
-    if not _joined:
-        return [value]
-    import torch.distributed
-
-    values: list[Any] = [None] * size()
-    torch.distributed.all_gather_object(values, value)
-    return values
+    return _joined[0].exchange.gather(value) if _joined else [value]
 
 
 def interleaved(values: Sequence[T]) -> list[T]:
@@ -78,13 +74,7 @@ def interleaved(values: Sequence[T]) -> list[T]:
 
 def broadcast(value: T) -> T:
     """Return the value of the first process; all must call it."""
-    if not _joined:
-        return value
-    import torch.distributed
-
-    values = [value]
-    torch.distributed.broadcast_object_list(values, src=0)
-    return values[0]
+    return gather(value if is_first() else None)[0]  # type: ignore[return-value]
 
 
 def decided(choose: Callable[[], T]) -> T:
@@ -97,12 +87,15 @@ def decided(choose: Callable[[], T]) -> T:
         return choose()
     chosen: Any = None
     error: Exception | None = None
+    failure: Failure | None = None
     if is_first():
         try:
             chosen = choose()
         except Exception as raised:
-            error = raised
-    failure, chosen = broadcast((Failure.of(error, 0) if error else None, chosen))
+            error, failure = raised, Failure.of(raised, 0)
+            with suppress(RuntimeError):  # the store may be gone
+                _joined[0].failures.announce(failure)  # at once, for another process may end before this one
+    failure, chosen = broadcast((failure, chosen))
     if error is not None:
         raise error
     if failure is not None:
@@ -165,28 +158,44 @@ def joined(place: Place, *, cuda: bool) -> Iterator[None]:
     Raises:
         BaseException: The error of the process that failed first.
     """
-    import torch.distributed
-
     run = next(_runs)
     store = connect(place, run)
     failures = Failures(store, place.rank)
-    _joined.append(_Group(place, store, failures, itertools.count()))
+    exchange = Exchange(store, failures, place.rank, place.size)
+    _joined.append(_Group(place, store, failures, exchange, itertools.count()))
     try:
         with watched(place, run, failures), agreed(), warnings.catch_warnings():
             # What the processes have gathered is the same in all of them.
             warnings.filterwarnings("ignore", message="It is recommended to use `self.log.*sync_dist=True")
             wait_for_all(store, failures, START, place.size, START_LIMIT)
-            torch.distributed.init_process_group(
-                # What the processes tell each other needs no GPU.
-                "cpu:gloo,cuda:nccl" if cuda else "gloo",
-                store=torch.distributed.PrefixStore("group", store),  # type: ignore[attr-defined]
-                rank=place.rank,
-                world_size=place.size,
-                timeout=_COLLECTIVE,
-            )
-            yield
-            meet()
-            torch.distributed.destroy_process_group()
+            with _process_group(place, store, cuda), agreed():
+                yield
+                meet()
         leave(store, place)
     finally:
         _joined.clear()
+
+
+@contextmanager
+def _process_group(place: Place, store: Any, cuda: bool) -> Iterator[None]:
+    """Make torch's own group for the block; whatever happens, the same processes can make another one afterwards."""
+    import torch.distributed
+
+    torch.distributed.init_process_group(
+        # What the processes tell each other needs no GPU.
+        "cpu:gloo,cuda:nccl" if cuda else "gloo",
+        store=torch.distributed.PrefixStore("group", store),  # type: ignore[attr-defined]
+        rank=place.rank,
+        world_size=place.size,
+        timeout=_COLLECTIVE,
+    )
+    try:
+        yield
+    except BaseException:
+        with suppress(Exception):  # not every version can do this with every backend
+            # What is still to be sent or received is given up: the others may be gone.
+            torch.distributed.distributed_c10d._abort_process_group()
+        raise
+    finally:
+        if torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import pickle
 import signal
 import sys
 import threading
@@ -18,11 +19,11 @@ def main() -> None:
     """Make the call that arrives at the connection whose file descriptor is the only argument."""
     connection: Connection[Any, Any] = Connection(int(sys.argv[1]))
     console, call = connection.recv()
-    console.take_over()
+    console.take_over(int(os.environ["RANK"]))
     threading.Thread(target=_end_with, args=(connection,), name="supervisor", daemon=True).start()
     status = 0
     try:
-        result = call()
+        result = pickle.loads(call)()
         if os.environ["LOCAL_RANK"] == "0":
             connection.send(result)
     except (TrainlibError, Interrupted) as error:

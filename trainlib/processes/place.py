@@ -7,8 +7,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-_INTERACTIVE = ("bash", "interactive")  # names of SLURM jobs in which a user starts programs by hand
-_PORTS = range(15000, 60000)
+_NO_STEP = 0xFFFFFFF0
+"""From this number on SLURM names what is no step of `srun`: the batch script, or the shell of an interactive job."""
+_PORTS = range(15000, 32768)  # Linux gives those above to whoever asks for any
 _VARIABLES = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 
@@ -82,18 +83,23 @@ def _from_torch(variables: Mapping[str, str]) -> Place | None:
 
 
 def _from_slurm(variables: Mapping[str, str]) -> Place | None:
-    """Read what `srun` sets; in a batch script that does not use it there is no number of a step."""
-    if "SLURM_STEP_ID" not in variables or variables.get("SLURM_JOB_NAME") in _INTERACTIVE:
+    """Read what `srun` sets; what it did not start has no number of a step, or a reserved one."""
+    step = int(variables.get("SLURM_STEP_ID", _NO_STEP))
+    if step >= _NO_STEP or "SLURM_PROCID" not in variables:
         return None
-    size, nodes = int(variables["SLURM_NTASKS"]), int(variables.get("SLURM_NNODES", 1))
-    job, step = int(variables.get("SLURM_JOB_ID", 0)), int(variables["SLURM_STEP_ID"])
+
+    def of_step(name: str, of_job: str, default: str) -> str:  # a step may have a part of its job's tasks and machines
+        return variables.get(f"SLURM_STEP_{name}") or variables.get(f"SLURM_{of_job}") or default
+
+    size, nodes = int(of_step("NUM_TASKS", "NTASKS", "1")), int(of_step("NUM_NODES", "NNODES", "1"))
+    job = int(variables.get("SLURM_JOB_ID", 0))
     return Place(
         rank=int(variables["SLURM_PROCID"]),
         size=size,
-        local_rank=int(variables["SLURM_LOCALID"]),
+        local_rank=int(variables.get("SLURM_LOCALID", 0)),
         local_size=max(size // nodes, 1),
         node=int(variables.get("SLURM_NODEID", 0)),
-        address=variables.get("MASTER_ADDR") or first_host(variables.get("SLURM_NODELIST", "127.0.0.1")),
+        address=variables.get("MASTER_ADDR") or first_host(of_step("NODELIST", "NODELIST", "127.0.0.1")),
         # Steps of one job that run side by side need different ports.
         port=int(variables.get("MASTER_PORT") or _PORTS[(job * 31 + step) % len(_PORTS)]),
         attempt=int(variables.get("SLURM_RESTART_COUNT", 0)),

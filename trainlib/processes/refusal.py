@@ -8,30 +8,36 @@ from collections.abc import Sequence
 from trainlib.errors import InputError, Problem, ProcessError
 from trainlib.processes.failure import Failure, Failures
 from trainlib.processes.place import Place
-from trainlib.processes.store import START, connect
+from trainlib.processes.store import START, connect, heard, holds, wait_until_heard
 
-_PATIENCE = 30.0
-"""Seconds in which the first process has come as far as this one, which found mistakes."""
+_PATIENCE = 60.0
+"""Seconds in which all processes come as far as the one that found mistakes; they start together."""
 
 
 def only_here(place: Place, problems: Sequence[Problem], patience: float = _PATIENCE) -> bool:
-    """Tell whether mistakes were found in this process and not in the first one, and if so, end the run of all.
+    """End the run of all where mistakes were found in this process; tell whether it, not the first, is to tell them.
 
-    It may be that a file is missing on one machine alone. Where the first process has found mistakes too, it has told
-    them, and most likely this one is ended while it waits.
+    It may be that a file is missing on one machine alone. The first process has told what it found; the others, which
+    may have found nothing, end as soon as they hear of it.
 
     Args:
-        place: The place of this process, which is not the first.
+        place: The place of this process.
         problems: The mistakes.
-        patience: Seconds to wait for the first process.
+        patience: Seconds to wait for the other processes.
     """
     deadline = time.monotonic() + patience
     try:
-        store = connect(place, hold=False, patience=patience)
-        while not store.check([START]):
+        store = connect(place, patience=patience)
+        failures = Failures(store, place.rank)
+        while place.rank and not store.check([START]) and failures.first() is None:
             if time.monotonic() > deadline:
                 return False
             time.sleep(0.1)
-        return Failures(store, place.rank).announce(Failure.of(InputError(problems), place.rank)).rank == place.rank
+        first = failures.announce(Failure.of(InputError(problems), place.rank)).rank
+        if holds(place):
+            wait_until_heard(store, place, deadline)
+        elif first != place.rank:
+            heard(store)
+        return 0 < first == place.rank
     except (RuntimeError, ProcessError):
         return False

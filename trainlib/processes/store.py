@@ -93,12 +93,24 @@ def wait_for_all(store: Any, failures: Failures, name: str, size: int, limit: fl
     count = store.add(name, 1)
     while count < size:
         if (failure := failures.first()) is not None:
+            heard(store)
             raise failure.error()
         waited = time.monotonic() - began
         if limit is not None and waited > limit:
             raise ProcessError(f"Only {count} of {size} processes have started within {limit / 60:.0f} minutes.")
         time.sleep(0.02 if waited < 2 else 0.2)
         count = store.add(name, 0)
+
+
+def heard(store: Any) -> None:
+    """Say that this process has learnt why the run ends, so that whoever holds the store may end too."""
+    store.add("heard", 1)
+
+
+def wait_until_heard(store: Any, place: Place, deadline: float) -> None:
+    """Keep the store until all others have learnt why the run ends, or a time is over."""
+    while store.add("heard", 0) < place.size - 1 and time.monotonic() < deadline:
+        time.sleep(0.1)
 
 
 def leave(store: Any, place: Place) -> None:

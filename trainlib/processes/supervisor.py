@@ -14,12 +14,13 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from trainlib.errors import ConfigError, Interrupted, ProcessError, ResourceError, TrainlibError
+from trainlib.errors import Interrupted, ProcessError, ResourceError
 from trainlib.processes.console import Console
 from trainlib.processes.failure import Failure, Failures
 from trainlib.processes.group import CHECKPOINT
+from trainlib.processes.machines import open_store, part
 from trainlib.processes.place import Place
-from trainlib.processes.store import connect, name_of
+from trainlib.processes.sending import pickled_call
 
 _PAUSE = 0.1
 _GRACE = 6.0
@@ -56,6 +57,7 @@ class Supervisor:
         self._members: list[_Member] = []
         self._result: Any = None
         self._alone_since = 0.0
+        self._deadline = 0.0  # of the processes that were asked to end
 
     def run(self) -> Any:
         """Start the processes, and wait until all have ended.
@@ -64,73 +66,67 @@ class Supervisor:
             Exception: The error of the process that failed first.
             Interrupted: A signal arrived.
         """
-        store, address, port, node = self._open_store()
+        call = pickled_call(self.call)
+        store, address, port, node = open_store(self.local_size, self.nodes)
         failures = Failures(store, _NOBODY)
         try:
             for local_rank in range(self.local_size):
                 rank = node * self.local_size + local_rank
                 size = self.local_size * self.nodes
-                self._start(Place(rank, size, local_rank, self.local_size, node, address, port, hosted=True))
+                here = Place(rank, size, local_rank, self.local_size, node, address, port, hosted=True)
+                self._start(here, call)
             self._wait(failures)
         except Interrupted as interruption:
-            failures.announce(Failure.of(interruption, _NOBODY))
-            self._end()
-            interruption.checkpoint = _checkpoint(store)
+            if interruption.told_by is None:  # the signal arrived here
+                noted = _noted(store)
+                with contextlib.suppress(RuntimeError):  # the first machine may be gone
+                    failures.announce(Failure.of(interruption, _NOBODY))
+                self._end()
+                interruption.checkpoint = _existing(noted)
             raise
         finally:
             self._kill()
+            part(store, node, self._deadline or time.monotonic() + _GRACE)
         return self._result
 
-    def _open_store(self) -> tuple[Any, str, int, int]:
-        """Hold the store on the first machine, and reach it from the others."""
-        from torch.distributed import PrefixStore, TCPStore  # type: ignore[attr-defined]
-
-        address, port, node = "127.0.0.1", 0, 0
-        if self.nodes > 1:
-            try:
-                address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
-                node = int(os.environ["NODE_RANK"])
-            except (KeyError, ValueError) as error:
-                raise ConfigError(
-                    f"trainer.num_nodes is {self.nodes}: start the command with srun or torchrun, or on each machine "
-                    f"with the variables MASTER_ADDR, MASTER_PORT and NODE_RANK (missing or no number: {error})."
-                ) from None
-        if node:
-            place = Place(node * self.local_size, self.nodes * self.local_size, 0, self.local_size, node, address, port)
-            return connect(place), address, port, node
-        try:
-            store = TCPStore(address, port, is_master=True, wait_for_workers=False)
-        except RuntimeError as error:
-            reason = str(error).strip().splitlines()[0]
-            raise ProcessError(f"The processes cannot meet at {address}:{port}: {reason}") from error
-        return PrefixStore(name_of(0, 0), store), address, store.port, node
-
-    def _start(self, place: Place) -> None:
+    def _start(self, place: Place, call: bytes) -> None:
         ours, theirs = Pipe()
         packages = os.pathsep.join(os.path.abspath(path) for path in sys.path)
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "trainlib.processes.member", str(theirs.fileno())],
-            env=os.environ | {"PYTHONPATH": packages} | place.variables(),
+            env=_threads(place.local_size) | os.environ | {"PYTHONPATH": packages} | place.variables(),
             stdin=subprocess.DEVNULL,
             pass_fds=[theirs.fileno()],
             start_new_session=True,  # a signal from the terminal is for the supervisor alone, which passes it on
         )
         theirs.close()
         self._members.append(_Member(place.rank, process, ours))
-        ours.send((Console.of_this_process(), self.call))
+        ours.send((Console.of_this_process(), call))
 
     def _wait(self, failures: Failures) -> None:
         """Wait until all have ended; the first failure is that of all."""
         while [member for member in self._members if member.process.poll() is None]:
             self._listen()
-            failure = self._failure(failures)
-            if failure is not None:
-                self._end(but=failure.rank)
-                raise _error(failure, failures.store)
-        failure = self._failure(failures)
-        if failure is not None:
-            raise _error(failure, failures.store)
+            self._end_with(failures)
+        self._end_with(failures)
         self._listen(0)
+
+    def _end_with(self, failures: Failures) -> None:
+        """End all processes where one has failed, here or on another machine.
+
+        Raises:
+            TrainlibError: Its error, with from where the training can be continued.
+            Interrupted: It was interrupted.
+        """
+        failure = self._failure(failures)
+        if failure is None:
+            return
+        noted = _noted(failures.store)  # before the first machine, which holds the store, may be gone
+        self._end(but=failure.rank)
+        error = failure.error()
+        if isinstance(error, Interrupted | ResourceError):
+            error.checkpoint = _existing(noted)
+        raise error
 
     def _listen(self, seconds: float = _PAUSE) -> None:
         """Take what the processes return."""
@@ -163,34 +159,45 @@ class Supervisor:
     def _end(self, but: int = _NOBODY) -> None:
         """Ask the processes to end, but for one that does already, and wait as long as they may take for it."""
         for member in self._members:
-            if member.rank != but and member.process.poll() is None:
+            if member.process.poll() is not None:
+                _kill_group(member)  # its workers keep connections open, at which the others would wait
+            elif member.rank != but:
                 member.process.terminate()  # the failure that was told says which signal it was
-        deadline = time.monotonic() + _GRACE
+        self._deadline = time.monotonic() + _GRACE
         for member in self._members:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                member.process.wait(max(0.0, deadline - time.monotonic()))
+                member.process.wait(max(0.0, self._deadline - time.monotonic()))
 
     def _kill(self) -> None:
         """Kill what is left of the processes, and of those that they have started."""
         for member in self._members:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(member.process.pid, signal.SIGKILL)
+            _kill_group(member)
             member.process.wait()
             member.connection.close()
 
 
-def _error(failure: Failure, store: Any) -> TrainlibError | Interrupted:
-    """Make the error of a failure, with from where the training can be continued."""
-    error = failure.error()
-    if isinstance(error, Interrupted | ResourceError):
-        error.checkpoint = _checkpoint(store)
-    return error
+def _kill_group(member: _Member) -> None:
+    """Kill a process and those that it has started."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(member.process.pid, signal.SIGKILL)
 
 
-def _checkpoint(store: Any) -> Path | None:
-    """Return from where a training can be continued, by what it has left word of."""
-    path = Path(store.get(CHECKPOINT).decode()) if store.check([CHECKPOINT]) else None
-    return path if path is not None and path.is_file() else None
+def _noted(store: Any) -> Path | None:
+    """Return the checkpoint that the training has left word of, None where there is none or the store is gone."""
+    try:
+        return Path(store.get(CHECKPOINT).decode()) if store.check([CHECKPOINT]) else None
+    except RuntimeError:
+        return None
+
+
+def _existing(checkpoint: Path | None) -> Path | None:
+    return checkpoint if checkpoint is not None and checkpoint.is_file() else None
+
+
+def _threads(processes: int) -> dict[str, str]:
+    """Return the variable that shares the cores of this machine among its processes; the user's own wins over it."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    return {"OMP_NUM_THREADS": str(max(1, cores // processes))}
 
 
 def _death(rank: int, status: int) -> ProcessError | ResourceError:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 
 from lightning import Callback
@@ -23,7 +24,9 @@ from trainlib.ending import ended_in_good_order, entered
 from trainlib.errors import ConfigError, DataError
 from trainlib.files import remove_leftovers
 from trainlib.folder import RunFolder
+from trainlib.lock import held
 from trainlib.logfile import logged
+from trainlib.overwriting import refuse_loss
 from trainlib.processes import CHECKPOINT, agreed, decided, note
 from trainlib.results import Run
 from trainlib.run.evaluation import evaluate, report
@@ -34,6 +37,10 @@ from trainlib.tasks import TASKS, BaseTask
 from trainlib.trainer import explained, make_trainer, tensorboard
 
 log = logging.getLogger(__name__)
+
+_NAMES = ("last", "best")  # of checkpoints of the newest run
+_PATIENCE = 10.0
+"""Seconds in which a training that was told to end, or was killed, leaves its folder."""
 
 
 def fit(
@@ -54,7 +61,7 @@ def fit(
         record: How the run was started, for the snapshot.
         debug: Whether to train two short epochs on a few cases instead, and to look for common mistakes.
         check: Whether to read the headers of all files before anything else.
-        extra: Callbacks that act after all others.
+        extra: Callbacks that act after all others; each of several processes has copies of them.
 
     Returns:
         The finished run.
@@ -79,16 +86,19 @@ def _fit(
 ) -> Run:
     """Do the part of one process in a training."""
     config = _checked_for_training(config, debug=debug, resumed=ckpt_path is not None, headers=check)
-    folder, checkpoint = decided(lambda: _start(config, ckpt_path))
-    first_epoch = epochs_in(read_checkpoint(checkpoint)) if checkpoint else 0
-    module, task = CSVDataModule(config, first_epoch), TASKS[config.task](config)
-    with interruptible(), explained(config):
-        task.configure_model()
-        module.setup("fit")
-        new, folder = folder is None, decided(lambda: _ready(folder or create(config)))
+    continued = decided(lambda: _folder_to_continue(config, ckpt_path))
+    with interruptible(), _alone_in(continued):
+        checkpoint = decided(lambda: _checkpoint_to_continue(config, continued, ckpt_path))
+        first_epoch = epochs_in(read_checkpoint(checkpoint)) if checkpoint else 0
+        module, task = CSVDataModule(config, first_epoch), TASKS[config.task](config)
+        with explained(config):
+            task.configure_model()
+            module.setup("fit")
+        folder = decided(lambda: continued or create(config))
         note(CHECKPOINT, str(folder.last))
         run = Run(folder, config)
-        with ended_in_good_order(folder, new), explained(config), logged(folder.log):
+        mine = nullcontext() if continued else _alone_in(folder)
+        with ended_in_good_order(folder, continued is None), mine, logged(folder.log):
             _announce(run)
             callbacks = [*build_callbacks("fit", config, folder, record=record, debug=debug), *extra]
             with entered(callbacks), agreed(), explained(config):
@@ -97,10 +107,18 @@ def _fit(
     return run
 
 
-def _ready(folder: RunFolder) -> RunFolder:
-    """Clear what a killed process may have left in a run folder."""
-    remove_leftovers(folder.path)
-    return folder
+@contextmanager
+def _alone_in(folder: RunFolder | None) -> Iterator[None]:
+    """Keep other trainings out of a run folder for the block, and clear what a killed one may have left in it."""
+    with ExitStack() as stack:
+
+        def lock() -> None:
+            if folder is not None:
+                stack.enter_context(held(folder.lock, str(folder.path), _PATIENCE))
+                remove_leftovers(folder.path)
+
+        decided(lock)
+        yield
 
 
 def _checked_for_training(config: Config, *, debug: bool, resumed: bool, headers: bool) -> Config:
@@ -138,19 +156,25 @@ def _announce(run: Run) -> None:
     log.info("Run folder: %s", run.folder.path)
 
 
-def _start(config: Config, ckpt_path: str | Path | None) -> tuple[RunFolder | None, Path | None]:
-    """Find the run folder to go on in and the checkpoint to go on from; None for each that is to be new."""
+def _folder_to_continue(config: Config, ckpt_path: str | Path | None) -> RunFolder | None:
+    """Find the run folder to go on in, None for a new one."""
     if ckpt_path is None:
-        return None, None
-    if str(ckpt_path) in ("last", "best"):
-        folder = latest(config)
-        found = checkpoint_of(folder, str(ckpt_path)) if folder else None
-        if found is None:
+        return None
+    return latest(config) if str(ckpt_path) in _NAMES else folder_of(Path(ckpt_path))
+
+
+def _checkpoint_to_continue(config: Config, folder: RunFolder | None, ckpt_path: str | Path | None) -> Path | None:
+    """Find the checkpoint to go on from, None where the training starts from the beginning."""
+    if ckpt_path is None:
+        checkpoint = None
+    elif str(ckpt_path) in _NAMES:
+        checkpoint = checkpoint_of(folder, str(ckpt_path)) if folder else None
+        if checkpoint is None:
             log.info("There is no checkpoint of a run %s yet; training starts from the beginning.", config.run.name)
-            return folder, None
-        checkpoint = found
     else:
         checkpoint = Path(ckpt_path)
-        folder = folder_of(checkpoint)
-    compare(read_to_continue(checkpoint), config, checkpoint)
-    return folder, checkpoint
+    if checkpoint is not None:
+        compare(read_to_continue(checkpoint), config, checkpoint)
+    if folder is None:
+        refuse_loss(config, checkpoint)
+    return checkpoint

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
+import trainlib
 from trainlib.build.components import build_optimizer, build_scheduler
 from trainlib.processes import size
 
@@ -37,6 +38,20 @@ def settings_of(optimizer: Optimizer) -> list[dict[str, Any]]:
     return [
         {name: value for name, value in group.items() if isinstance(value, plain)} for group in optimizer.param_groups
     ]
+
+
+def description(task: BaseTask) -> dict[str, Any]:
+    """Describe a training in its checkpoint: the entry ``trainlib``."""
+    return {
+        "version": trainlib.__version__,
+        "config": task.config.model_dump(mode="json"),
+        "optimizer": kind_of(task.trainer.optimizers[0]),
+        "groups": task.groups,
+        "scored_by": task.config.scored_by,
+        "horizon": [task.horizon.epochs, task.horizon.steps],
+        "nonfinite": task.guard.skipped,
+        "processes": size(),
+    }
 
 
 def drop_other_kinds(task: BaseTask, checkpoint: dict[str, Any]) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import logging
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,12 +13,18 @@ import torch
 from trainlib.build.patches import blame, describe
 from trainlib.build.resolve import ComponentError
 from trainlib.config.schema import Config
-from trainlib.errors import TrainlibError
-from trainlib.tasks.memory import is_about_memory
+from trainlib.errors import StepError, TrainlibError
+from trainlib.memory import lacking
+
+log = logging.getLogger(__name__)
 
 _MOST_CASES = 8  # named before the rest is only counted
 # What a component raises where it does not suit its input; anything else keeps its traceback.
 _MISFITS = (RuntimeError, ValueError, TypeError, AssertionError, IndexError, ImportError)
+# What a component is not to blame for: another process has ended, or the GPU has a fault.
+_ELSEWHERE = ("DataLoader worker", "NCCL", "gloo")
+_FAULTS = ("CUDA error", "cuDNN")
+_LIBRARIES = ("torch", "monai", "trainlib")
 
 
 def cases_of(batch: Mapping[str, Any]) -> list[str]:
@@ -37,16 +45,25 @@ def shape_of(tensor: torch.Tensor) -> str:
 
 
 @contextmanager
-def component(section: str, config: Config, subject: str) -> Iterator[None]:
+def component(
+    section: str,
+    config: Config,
+    subject: str,
+    made: Sequence[object] = (),
+    worked: set[tuple[str, str]] | None = None,
+) -> Iterator[None]:
     """Turn what a component raises into a sentence with its section and what it was given.
 
     Args:
         section: Where it stands in the config, such as ``model``.
         config: The config.
         subject: What it was given.
+        made: The components that are called, to name a line of their own files.
+        worked: Sections and subjects for which the block has come to its end before; it is added to them.
 
     Raises:
-        ComponentError: It failed.
+        ComponentError: It failed, and does not suit its input.
+        StepError: It failed where it had worked before, or the GPU has a fault.
     """
     try:
         yield
@@ -54,14 +71,32 @@ def component(section: str, config: Config, subject: str) -> Iterator[None]:
         raise
     except _MISFITS as error:
         # A worker that was killed is told by a signal, which may arrive inside any component.
-        if is_about_memory(error) or "DataLoader worker" in str(error):
+        if lacking(error) or any(sign in str(error) for sign in _ELSEWHERE):
             raise
         cause: BaseException = error
         while cause.__cause__ is not None:  # MONAI wraps what a transform raises
             cause = cause.__cause__
-        places = (blame(cause, script) for _, script in config.patch if script)
-        line = next((f" ({place})" for place in places if place.rpartition(":")[2].isdigit()), "")
-        raise ComponentError([((section,), f"{section}: fails{line} on {subject}: {describe(cause)}.")]) from error
+        text = f"{section}: fails{_line(cause, config, made)} on {subject}: {describe(cause)}."
+        faulty = any(sign in str(error) for sign in _FAULTS)
+        if faulty or (section, subject) in (worked or ()):
+            log.error("%s", text, exc_info=True)
+            why = "The GPU reports a fault" if faulty else "It had worked on such an input before"
+            raise StepError(f"{text} {why}; the log has the traceback.") from error
+        raise ComponentError([((section,), text)]) from error
+    else:
+        if worked is not None:
+            worked.add((section, subject))
+
+
+def _line(cause: BaseException, config: Config, made: Sequence[object]) -> str:
+    """Name the last line of the user's own code that led to an error; nothing where none did."""
+    scripts = [script for _, script in config.patch if script]
+    for component in made:
+        name = getattr(component, "__module__", "")
+        if name.partition(".")[0] not in _LIBRARIES and (file := getattr(sys.modules.get(name), "__file__", None)):
+            scripts.append(file)
+    places = (blame(cause, script) for script in scripts)
+    return next((f" ({place})" for place in places if place.rpartition(":")[2].isdigit()), "")
 
 
 @contextmanager
@@ -72,6 +107,8 @@ def named(batch: Mapping[str, Any]) -> Iterator[None]:
     except ComponentError as error:
         mistakes = [(key, f"{listed(cases_of(batch))}: {text}") for key, text in error.mistakes]
         raise ComponentError(mistakes) from error.__cause__
+    except StepError as error:
+        raise StepError(f"{listed(cases_of(batch))}: {error}") from error.__cause__
     except TrainlibError:
         raise
     except Exception as error:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
 
 from trainlib.config.schema import Config
 from trainlib.errors import TrainlibError
@@ -69,7 +70,8 @@ class LossGuard:
         most = self.config.trainer_guard.max_nonfinite
         alone = size() == 1  # several processes make each step together
         if self.skipped >= most or not alone:
-            before = f"{self.skipped} batches were skipped before (trainer_guard.max_nonfinite)." if most else ""
+            count = "1 batch was" if self.skipped == 1 else f"{self.skipped} batches were"
+            before = f"{count} skipped before (trainer_guard.max_nonfinite)." if most else ""
             before = before if alone or not most else "Of several processes none can skip a batch."
             raise NonFiniteError(_joined(what, before, faulty or _remedies(self.config), _continuation(task)))
         self.skipped += 1
@@ -157,8 +159,9 @@ def _remedies(config: Config) -> str:
 
 def _continuation(task: BaseTask) -> str:
     """Name the checkpoint to continue from; the weights in it are finite, or it had not been written."""
-    of_epochs = [callback for callback in task.trainer.checkpoint_callbacks if callback.monitor is None]
-    path = next((callback.best_model_path for callback in of_epochs), "") or task.trainer.ckpt_path
+    found = [callback for callback in task.trainer.checkpoint_callbacks if isinstance(callback, ModelCheckpoint)]
+    path = next((callback.best_model_path for callback in found if callback.monitor is None), "")
+    path = path or task.trainer.ckpt_path
     if not path:
         return "No epoch was finished, so that there is no checkpoint to continue from."
     return f"The last good checkpoint is in place: go on from it with other settings and `--ckpt_path {path}`."

@@ -12,14 +12,16 @@ from trainlib.build.components import build_inferer, build_loss, build_model
 from trainlib.build.guards import as_list
 from trainlib.build.patches import patched
 from trainlib.build.resolve import ComponentError, collect
+from trainlib.build.weights import meta_network
 from trainlib.config.defaults import SEGMENTATION
 from trainlib.config.schema import Config
 from trainlib.config.sources import Key
-from trainlib.errors import InputError
+from trainlib.errors import InputError, StepError
 from trainlib.seeding import isolated_random_state
 from trainlib.tasks import TASKS
 from trainlib.tasks.base import BaseTask
 from trainlib.tasks.failures import component, shape_of
+from trainlib.tasks.trial import check_shape
 
 _MOST_VALUES = 2**24  # in a tensor that is made for a trial
 
@@ -55,6 +57,13 @@ def _is_large(size: tuple[int, ...]) -> bool:
     return prod(size) > _MOST_VALUES
 
 
+def _computes_here(config: Config) -> bool:
+    """Tell whether the training takes place on the CPU; what fails there may be made for a GPU alone."""
+    accelerator = config.trainer.get("accelerator") or "auto"
+    there = torch.cuda.is_available() or torch.backends.mps.is_available()
+    return accelerator == "cpu" or (accelerator == "auto" and not there)
+
+
 def _try_network(task: BaseTask) -> bool:
     """Compare the shape of the output with what it must be; False where the network needs its memory to run.
 
@@ -63,29 +72,28 @@ def _try_network(task: BaseTask) -> bool:
     """
     config = task.config
     size = (1, config.in_channels, *config.roi_size)
+    window = torch.zeros(size, device="meta")
     try:
-        shape = _output_shape(task, torch.device("meta"), size)
+        logits = _output(task, meta_network(config), window)
     except Exception as error:
         if isinstance(error, NotImplementedError | InputError) or "meta" in str(error) or _is_large(size):
             return False
-        with component("model", config, f"an image of shape {size}"):
-            shape = _output_shape(task, torch.device("cpu"), size)  # it alone is proof
-    if shape != task.output_shape:
-        text = (
-            f"model: for an input of shape {size} the output has shape {shape}, expected {task.output_shape}: "
-            f"{task.output_meaning}"
-        )
-        raise ComponentError([(("model",), text)])
+        if not _computes_here(config):
+            return False
+        subject = f"an image of shape {size}"
+        with component("model", config, subject):
+            network = build_model(config)
+        with component("model", config, subject, [network]):
+            logits = _output(task, network, torch.zeros(size))  # it alone is proof
+    check_shape(task, window, logits)
     return True
 
 
-def _output_shape(task: BaseTask, device: torch.device, size: tuple[int, ...]) -> tuple[int, ...]:
-    with device:
-        task.network = build_model(task.config)
-    task.network.eval()
+def _output(task: BaseTask, network: torch.nn.Module, window: torch.Tensor) -> Any:
+    task.network = network
+    network.eval()
     with torch.no_grad():
-        logits: Any = task(torch.zeros(size, device=device))
-    return tuple(getattr(logits, "shape", ()))
+        return task(window)
 
 
 def _try_inferer(task: BaseTask) -> None:
@@ -107,8 +115,12 @@ def _try_inferer(task: BaseTask) -> None:
         spatial = image.shape[2:] if config.task == SEGMENTATION else ()
         return torch.zeros(len(image), config.out_channels, *spatial)
 
-    with component("inferer", config, f"an image of shape {size}"):
-        inferer(torch.zeros(size), network)
+    try:
+        with component("inferer", config, f"an image of shape {size}", [inferer]):
+            inferer(torch.zeros(size), network)
+    except (ComponentError, StepError):
+        if _computes_here(config):
+            raise
 
 
 def _try_loss(task: BaseTask) -> None:
@@ -121,8 +133,13 @@ def _try_loss(task: BaseTask) -> None:
     if _is_large(task.output_shape):
         return
     logits = torch.zeros(task.output_shape, requires_grad=True)
-    with component("loss", task.config, f"an output of {shape_of(logits)}"):
-        loss: Any = task._loss(logits, task._empty_target())
+    try:
+        with component("loss", task.config, f"an output of {shape_of(logits)}", [task.loss]):
+            loss: Any = task._loss(logits, task._empty_target())
+    except (ComponentError, StepError):
+        if _computes_here(task.config):
+            raise
+        return
     if not isinstance(loss, torch.Tensor) or loss.numel() != 1:
         found = shape_of(loss) if isinstance(loss, torch.Tensor) else type(loss).__name__
         raise ComponentError([(("loss",), f"loss: returned {found}, expected a tensor with one number.")])

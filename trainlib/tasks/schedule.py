@@ -31,20 +31,15 @@ def try_schedule(scheduler: Any, config: Config, horizon: Horizon) -> None:
     raise ComponentError([(key, text)])
 
 
-def epochs_between_steps(config: Config) -> int:
-    """Return how often a schedule that follows the monitored metric gets a new value of it, in epochs."""
-    if config.checkpoint.monitor.startswith("train/"):
-        return 1
-    return int(config.trainer.get("check_val_every_n_epoch") or 1)
-
-
 def follow_metric(task: BaseTask) -> None:
     """Step a schedule that follows a metric, at the end of an epoch and before its checkpoint is written.
 
-    Lightning does so afterwards. Then the checkpoint lacks the step, and no resumed training ever makes it.
+    Lightning does so afterwards. Then the checkpoint lacks the step, and no resumed training ever makes it. An epoch
+    without a validation makes no step: Lightning keeps showing the metrics of the last one.
     """
-    metric = task.trainer.callback_metrics.get(task.config.checkpoint.monitor)
-    if metric is None or (task.current_epoch + 1) % epochs_between_steps(task.config):
+    monitor = task.config.checkpoint.monitor
+    metric = task.trainer.callback_metrics.get(monitor)
+    if metric is None or not (monitor.startswith("train/") or task.validated_in == task.current_epoch):
         return
     for entry in task.trainer.lr_scheduler_configs:
         if isinstance(entry.scheduler, ReduceLROnPlateau):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -11,6 +11,21 @@ from trainlib.tasks.failures import component, shape_of
 
 if TYPE_CHECKING:
     from trainlib.tasks.base import BaseTask
+
+
+def check_shape(task: BaseTask, window: torch.Tensor, logits: Any) -> None:
+    """Compare the output of a network for a window with what it must be.
+
+    Raises:
+        ComponentError: It has another shape.
+    """
+    shape = tuple(getattr(logits, "shape", ()))
+    if shape != task.output_shape:
+        text = (
+            f"model: for an input of {shape_of(window)} the output has shape {shape}, expected {task.output_shape}: "
+            f"{task.output_meaning}"
+        )
+        raise ComponentError([(("model",), text)])
 
 
 def try_window(task: BaseTask, target: torch.Tensor) -> None:
@@ -29,16 +44,11 @@ def try_window(task: BaseTask, target: torch.Tensor) -> None:
     training = task.network.training
     task.network.eval()
     with torch.no_grad(), torch.random.fork_rng(), task.trainer.precision_plugin.forward_context():
-        with component("model", config, subject):
+        with component("model", config, subject, [task.network]):
             logits = task(window)
-        if (shape := tuple(getattr(logits, "shape", ()))) != task.output_shape:
-            text = (
-                f"model: for an input of {shape_of(window)} the output has shape {shape}, expected "
-                f"{task.output_shape}: {task.output_meaning}"
-            )
-            raise ComponentError([(("model",), text)])
-        with component("inferer", config, subject):
+        check_shape(task, window, logits)
+        with component("inferer", config, subject, [task.inferer, task.network]):
             task.inferer(window, task)
-        with component("loss", config, subject):
+        with component("loss", config, subject, [task.loss]):
             task._loss(logits, target)
     task.network.train(training)

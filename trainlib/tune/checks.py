@@ -6,32 +6,17 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from trainlib.checkpoints import SHAPING
 from trainlib.config.load import Loaded
 from trainlib.config.schema import Config
 from trainlib.config.sources import Key, Sources
 from trainlib.config.tune import TuneSection
-from trainlib.config.varied import other_component, parse_key, vary
+from trainlib.config.varied import parse_key, vary
 from trainlib.errors import ConfigError, Problem
 from trainlib.preflight import component_problems, quick_problems
-from trainlib.search_folder import judged
+from trainlib.searches import judged
+from trainlib.tune.comparable import grid_mistakes, key_mistakes
 from trainlib.tune.space import Space
 
-# Settings that a search cannot vary, and why.
-_FIXED = {
-    "run": "the search gives each trial its own folder",
-    "tune": "it is the search itself",
-    "task": "trials of different tasks cannot be compared",
-    "checkpoint": "trials are compared by the same metric",
-    "metrics": "trials are compared by the same metric",
-    "data.root": "trials are compared on the same cases",
-    "data.valid_csv": "trials are compared on the same cases",
-    "data.test_csv": "a search does not look at the test cases",
-    "data.classes": "trials are compared by the same classes",
-    "data.label_map": "trials are compared by the same classes",
-    "data.label_cols": "trials are compared by the same classes",
-    "data.limit_cases": "trials are compared on the same cases",
-}
 Find = Callable[[Loaded, Mapping[str, Any]], list[Problem]]
 _EXAMPLE = "Add it, as in `tune: {trials: 20, space: {optimizer.AdamW.lr: {loguniform: [1e-4, 1e-2]}}}`."
 
@@ -48,7 +33,7 @@ def quick_tune_problems(loaded: Loaded) -> list[Problem]:
     if config.tune is None:
         return [Problem(f"tune is missing: it says what to search. {_EXAMPLE}", _place(loaded.sources, ("tune",)))]
     problems = [*_combination_problems(loaded, config.tune), *_metric_problems(loaded, config)]
-    mistakes = dict(_key_mistakes(config, config.tune))
+    mistakes = dict(key_mistakes(config, config.tune))
     problems += [_in_space(loaded.sources, key, text) for key, text in mistakes.items()]
     if loaded.problems:
         return problems
@@ -63,11 +48,14 @@ def _quick(varied: Loaded, values: Mapping[str, Any]) -> list[Problem]:
 
 def tune_problems(loaded: Loaded) -> list[Problem]:
     """Find what is wrong with the components at the corners of the space; imports MONAI."""
-    if loaded.config is None or loaded.config.tune is None:
+    config = loaded.config
+    if config is None or config.tune is None:
         return []
-    return _found_in_corners(
-        loaded.config, Space(loaded.config.tune.space), loaded.sources, lambda varied, _: component_problems(varied)
-    )
+
+    def find(varied: Loaded, values: Mapping[str, Any]) -> list[Problem]:
+        return component_problems(varied) or grid_mistakes(config, varied.config, values)
+
+    return _found_in_corners(config, Space(config.tune.space), loaded.sources, find)
 
 
 def _combination_problems(loaded: Loaded, tune: TuneSection) -> Iterator[Problem]:
@@ -95,45 +83,6 @@ def _metric_problems(loaded: Loaded, config: Config) -> Iterator[Problem]:
             yield Problem(text, _place(loaded.sources, ("tune", "metric")))
 
 
-def _key_mistakes(config: Config, tune: TuneSection) -> Iterator[tuple[str, str]]:
-    """Yield the key and what is wrong with it, of each that cannot be searched."""
-    for name in tune.space:
-        try:
-            key = parse_key(name)
-        except ConfigError as error:
-            yield name, str(error)
-            continue
-        dotted = ".".join(map(str, key))
-        fixed = next((why for start, why in _FIXED.items() if f"{dotted}.".startswith(f"{start}.")), None)
-        above = next((other for other in tune.space if f"{name}.".startswith(f"{other}.") and other != name), None)
-        if fixed:
-            yield name, f"{name} cannot be searched: {fixed}."
-        elif above:
-            yield name, f"{name} is part of {above}, which is searched as a whole. Leave one of them out."
-        elif tune.scheduler != "none" and dotted == "trainer.max_epochs":
-            yield name, f"{name} cannot be searched with {tune.scheduler}, which compares trials of the same length."
-        elif tune.scheduler == "pbt" and (why := _unbequeathable(dotted)):
-            yield name, f"{name} cannot be searched with pbt, {why}. Use asha."
-        elif (other := other_component(config, key)) is not None:
-            yield name, _of_another_component(key, *other)
-
-
-def _unbequeathable(dotted: str) -> str:
-    """Tell why the weights of one trial cannot go on with another value of a setting."""
-    if dotted.startswith(SHAPING) or dotted.startswith(("data.image_cols", "data.channels")):
-        return "for it shapes the network, whose weights are handed from trial to trial"
-    if dotted in ("optimizer", "scheduler", "patch.optimizer", "seed"):
-        return "for a training cannot be continued with another one"
-    return ""
-
-
-def _of_another_component(key: Key, place: str, name: str) -> str:
-    text = ".".join(map(str, key))
-    if name == "null":
-        return f"{text} is not in the config, whose {place} is null."
-    return f"{text} is not in the config, whose {place} is {name}. Did you mean {place}.{name}.{key[-1]}?"
-
-
 def _found_in_corners(config: Config, space: Space, sources: Sources, find: Find) -> list[Problem]:
     """Check the config at each corner of the space.
 
@@ -144,7 +93,11 @@ def _found_in_corners(config: Config, space: Space, sources: Sources, find: Find
         for value in values:
             mistakes = _mistakes(config, {key: value}, find)
             for text in mistakes:
-                told = text if text.startswith(f"{key} is not") else f"{text} ({key}: {_written(value)})"
+                told = (
+                    text
+                    if text.startswith((f"{key} is not", f"{key} cannot be searched"))
+                    else f"{text} ({key}: {_written(value)})"
+                )
                 found.setdefault(f"{key}: {text}", _in_space(sources, key, told))
             if mistakes and space.dimensions[key].kind != "choice":
                 break  # what is wrong with one end of a range is seldom else with the other

@@ -11,7 +11,7 @@ from lightning.pytorch.callbacks import Checkpoint
 
 from trainlib.errors import ResourceError
 from trainlib.folder import RunFolder
-from trainlib.tune.history import Report, reports_of
+from trainlib.searches import Report, reports_of
 
 Tell = Callable[[Report], None]
 

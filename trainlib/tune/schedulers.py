@@ -1,14 +1,22 @@
-"""Which trials are ended early: Ray's schedulers, taught what earlier trials came to."""
+"""Which trials are ended early: Ray's schedulers, taught what trials reported before an interruption."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
-from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, MedianStoppingRule, PopulationBasedTraining
+from ray.tune.schedulers import (
+    ASHAScheduler,
+    FIFOScheduler,
+    MedianStoppingRule,
+    PopulationBasedTraining,
+    TrialScheduler,
+)
 
 from trainlib.config.tune import TuneSection
+from trainlib.searches import Outcome, Report
 from trainlib.tune.searcher import PARAMETERS
 from trainlib.tune.space import Space
 
@@ -20,14 +28,58 @@ _SAMPLES = 3  # trials that the median is taken of at least
 
 
 class _Known:
-    """An earlier trial, as far as a scheduler looks at it.
+    """A trial that has ended, as far as a scheduler looks at it.
 
     Attributes:
         trial_id: What no other trial is called.
     """
 
-    def __init__(self, trial_id: str) -> None:
-        self.trial_id = trial_id
+    def __init__(self, name: str) -> None:
+        self.trial_id = name
+
+    def __str__(self) -> str:
+        return self.trial_id
+
+
+class _Remembering:
+    """What a scheduler lacks that is made after an interruption: trials have reported before.
+
+    What it decides of an earlier report is not carried out, for the trial went on after it or has ended.
+
+    Attributes:
+        earlier: Name of a trial -> what it reported before.
+        last: Number of epochs of a trial that is not ended; when it has them it is not cut off.
+    """
+
+    earlier: Mapping[str, Sequence[Report]] = {}
+    last: int
+
+    def on_trial_add(self, controller: Any, trial: Any) -> None:
+        """Take a trial up with what it reported."""
+        super().on_trial_add(controller, trial)  # type: ignore[misc]
+        for report in self.earlier.get(str(trial), ()):
+            super().on_trial_result(controller, trial, asdict(report))  # type: ignore[misc]
+            self._forget_end(trial)
+
+    def on_trial_result(self, controller: Any, trial: Any, result: dict[str, Any]) -> Any:
+        """Decide on a report; one that is known is that of an epoch that was cut off after it and done again."""
+        earlier = self.earlier.get(str(trial), ())
+        if earlier and result.get(EPOCH, 0) <= earlier[-1].epoch:
+            return TrialScheduler.CONTINUE
+        decision = super().on_trial_result(controller, trial, result)  # type: ignore[misc]
+        return TrialScheduler.CONTINUE if result.get(EPOCH, 0) >= self.last else decision
+
+    def _forget_end(self, trial: Any) -> None:
+        """Forget that a trial was to be ended."""
+
+
+class _Halving(_Remembering, ASHAScheduler):
+    pass
+
+
+class _Median(_Remembering, MedianStoppingRule):
+    def _forget_end(self, trial: Any) -> None:
+        self._stopped_trials.discard(trial)
 
 
 def grace_of(tune: TuneSection, epochs: int) -> int:
@@ -46,19 +98,19 @@ def make_scheduler(tune: TuneSection, mode: str, epochs: int, space: Space, seed
         seed: Seed of the changes of copies.
     """
     grace = grace_of(tune, epochs)
-    if tune.scheduler == "asha" and epochs > 1:
-        # A trial that has reached its last epoch is not to be cut off before it has come to its end.
-        return ASHAScheduler(
+    ending: _Halving | _Median | None = None
+    if tune.scheduler == "asha" and grace < epochs:
+        ending = _Halving(
             time_attr=EPOCH,
             metric=BEST,
             mode=mode,
-            max_t=max(grace, epochs - 1),
-            grace_period=min(grace, max(1, epochs - 1)),
+            max_t=epochs - 1,
+            grace_period=grace,
             reduction_factor=_REDUCTION,
             stop_last_trials=False,
         )
-    if tune.scheduler == "median" and epochs > 1:
-        return MedianStoppingRule(
+    if tune.scheduler == "median" and grace < epochs:
+        ending = _Median(
             time_attr=EPOCH,
             metric=BEST,
             mode=mode,
@@ -66,6 +118,9 @@ def make_scheduler(tune: TuneSection, mode: str, epochs: int, space: Space, seed
             min_samples_required=_SAMPLES,
             min_time_slice=_NEVER,  # no trial waits for others
         )
+    if ending is not None:
+        ending.last = epochs
+        return ending
     if tune.scheduler == "pbt":
         source = random.Random(seed)
 
@@ -83,21 +138,20 @@ def make_scheduler(tune: TuneSection, mode: str, epochs: int, space: Space, seed
     return FIFOScheduler()  # type: ignore[no-untyped-call]
 
 
-def teach(scheduler: Any, histories: Mapping[int, Sequence[Mapping[str, float]]]) -> None:
-    """Let a scheduler know what trials reported that ended before it was made.
+def teach(scheduler: Any, found: Sequence[Outcome]) -> None:
+    """Let a scheduler know what trials reported before it was made.
 
     Args:
         scheduler: The scheduler.
-        histories: Number of a trial -> its reports.
+        found: What became of the trials; those that have not ended are taken up when they go on.
     """
-    if not isinstance(scheduler, ASHAScheduler | MedianStoppingRule):
+    if not isinstance(scheduler, _Halving | _Median):
         return
-    for number, reports in histories.items():
-        if not reports:
-            continue
-        known: Any = _Known(f"known_{number}")
-        nobody: Any = None  # no controller, of which these schedulers ask nothing
-        scheduler.on_trial_add(nobody, known)
-        for report in reports:
-            scheduler.on_trial_result(nobody, known, dict(report))
-        scheduler.on_trial_complete(nobody, known, dict(reports[-1]))
+    nobody: Any = None  # no controller, of which these schedulers ask nothing
+    scheduler.earlier = {outcome.trial.name: outcome.reports for outcome in found}
+    for outcome in found:
+        if outcome.trial.ended and outcome.reports:
+            known: Any = _Known(outcome.trial.name)
+            scheduler.on_trial_add(nobody, known)
+            if outcome.trial.state != "failed":  # of which Ray tells a scheduler nothing either
+                scheduler.on_trial_complete(nobody, known, asdict(outcome.reports[-1]))

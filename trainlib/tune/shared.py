@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import platform
 import secrets
+import time
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +17,12 @@ from trainlib.config.varied import vary
 from trainlib.data.splits import SPLITS_OF, csv_of
 from trainlib.errors import ConfigError, Problem
 from trainlib.files import write_text
-from trainlib.search_folder import Search
+from trainlib.searches import Search
 from trainlib.tune.space import Space
+
+PATIENCE = 120.0
+"""Seconds within which all machines must answer; a worker imports trainlib first."""
+_PACKAGES = ("torch", "monai", "lightning")
 
 
 def check_resources(ray: Any, tune: TuneSection) -> None:
@@ -50,44 +57,74 @@ def slots(ray: Any, tune: TuneSection) -> int:
 
 
 def check_shared(ray: Any, search: Search) -> None:
-    """Ask every machine of a cluster whether it sees data, patches and the folder of the search.
+    """Ask every machine of a cluster whether it sees data, patches and the folder of the search, and what is installed.
 
     trainlib itself is sent to the workers.
 
     Raises:
-        ConfigError: A machine lacks something.
+        ConfigError: A machine lacks something, or does not answer.
     """
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
     token = search.folder.path / ".seen"
     write_text(token, secrets.token_hex(8))
-    wanted = {key: str(path) for key, path in _paths(search.config)}
-    problems: list[Problem] = []
     try:
-        probes = {}
-        for node in ray.nodes():
-            if node["Alive"]:
-                strategy = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-                probe = ray.remote(num_cpus=0, scheduling_strategy=strategy)(_unseen)
-                probes[node["NodeManagerAddress"]] = probe.remote(str(token), token.read_text("utf-8"), wanted)
-        for address, probe in probes.items():
-            for key in ray.get(probe, timeout=300):
-                path = wanted.get(key, str(search.folder.path))
-                text = f"{key}: the machine {address} does not see {path}. Put it on a disk that all machines share."
-                problems.append(Problem(text))
+        problems = list(_lacking(ray, search, token))
     finally:
         token.unlink(missing_ok=True)
     if problems:
         raise ConfigError(problems)
 
 
-def _unseen(token: str, content: str, wanted: dict[str, str]) -> list[str]:
-    """Return the keys of what this machine does not see."""
+def _lacking(ray: Any, search: Search, token: Path) -> Iterator[Problem]:
+    """Tell what each machine lacks; all are asked at once."""
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    wanted, ours = {key: str(path) for key, path in _paths(search.config)}, versions()
+    probes = {}
+    for node in ray.nodes():
+        if node["Alive"]:
+            strategy = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+            probe = ray.remote(num_cpus=0, max_retries=0, scheduling_strategy=strategy)(answer)
+            probes[node["NodeManagerAddress"]] = probe.remote(str(token), token.read_text("utf-8"), wanted)
+    deadline = time.monotonic() + PATIENCE
+    for address, probe in probes.items():
+        try:
+            unseen, theirs = ray.get(probe, timeout=max(0.1, deadline - time.monotonic()))
+        except ray.exceptions.GetTimeoutError:
+            yield Problem(f"The machine {address} has not answered within {PATIENCE:g} s. Take it out of the cluster.")
+            continue
+        except ray.exceptions.RayError as error:
+            last = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+            yield Problem(f"trainlib cannot be run on the machine {address}: {last.rstrip('.')}.")
+            continue
+        for key in unseen:
+            path = wanted.get(key, str(search.folder.path))
+            text = f"{key}: the machine {address} does not see {path}. Put it on a disk that all machines share."
+            yield Problem(text)
+        for name in (name for name in ours if ours[name] != theirs.get(name, "")):
+            found = theirs.get(name) or "none"
+            text = f"The machine {address} has {name} {found}, this one has {ours[name]}. Install the same everywhere."
+            yield Problem(text)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what decides the figures of a training; empty for what is not installed."""
+    found = {"Python": ".".join(platform.python_version_tuple()[:2])}
+    for package in _PACKAGES:
+        try:
+            found[package] = metadata.version(package).partition("+")[0]  # whatever device it was built for
+        except metadata.PackageNotFoundError:
+            found[package] = ""
+    return found
+
+
+def answer(token: str, content: str, wanted: dict[str, str]) -> tuple[list[str], dict[str, str]]:
+    """Return the keys of what this machine does not see, and what it has installed."""
     try:
         seen = Path(token).read_text(encoding="utf-8") == content
     except OSError:
         seen = False
-    return ([] if seen else ["run.root"]) + [key for key, path in wanted.items() if not os.path.exists(path)]
+    unseen = ([] if seen else ["run.root"]) + [key for key, path in wanted.items() if not os.path.exists(path)]
+    return unseen, versions()
 
 
 def _paths(config: Config) -> Iterator[tuple[str, Path]]:

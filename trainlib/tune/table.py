@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from trainlib.search_folder import Search, Trial
+from trainlib.search_folder import Trial
+from trainlib.searches import Search
 from trainlib.standing import Standing, standing_of
 
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,11 @@ from trainlib.build.patches import describe
 from trainlib.callbacks import Record
 from trainlib.config.schema import Config
 from trainlib.config.varied import vary
-from trainlib.ensemble.lock import held
-from trainlib.errors import ConfigError, TrainlibError
-from trainlib.files import atomic_path
-from trainlib.folder import RunFolder
-from trainlib.search_folder import Search, Trial
-from trainlib.tune.history import Report
+from trainlib.errors import ConfigError, ResourceError, TrainlibError
+from trainlib.lock import held
+from trainlib.search_folder import Trial
+from trainlib.searches import Report, Search
+from trainlib.tune.inheritance import bequeath, take_over
 from trainlib.tune.reporting import TrialReport
 from trainlib.tune.schedulers import BEST, EPOCH, VALUE
 from trainlib.tune.searcher import PARAMETERS
@@ -44,6 +44,10 @@ class Plan:
 
 class TrialError(Exception):
     """A trial has failed, for the reason that stands in its record."""
+
+
+class TrialBusyError(TrialError):
+    """Another process works on the trial, such as one that a killed search has left; its record is left alone."""
 
 
 def trial_config(search: Search, trial: Trial) -> Config:
@@ -118,25 +122,35 @@ def train_trial(config: Mapping[str, Any], plan: Plan) -> None:
         plan: What else there is to know.
 
     Raises:
+        TrialBusyError: Another process works on it.
         TrialError: The trial has failed; why is noted.
     """
     from ray import tune
 
     number = int(tune.get_context().get_trial_name().rpartition("_")[2])
     folder = plan.search.folder
-    checkpoint = tune.get_checkpoint()
     if os.path.isdir(plan.directory):
         os.chdir(plan.directory)  # that of the command, for the snapshot
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(held(folder.records / f".{Trial(number, {}).name}.lock", f"trial {number}"))
+        except ResourceError as error:
+            raise TrialBusyError(str(error)) from None
+        _train_noted(plan, number, dict(config[PARAMETERS]), tune.get_checkpoint())
+
+
+def _train_noted(plan: Plan, number: int, parameters: dict[str, Any], checkpoint: Any) -> None:
+    """Train a trial that no other process works on, and note what becomes of it."""
+    folder = plan.search.folder
     try:
-        with held(folder.records / f".{Trial(number, {}).name}.lock", f"trial {number}"):
-            trial = folder.change(number, state="training", error="", parameters=dict(config[PARAMETERS]))
-            if checkpoint is not None:
-                source = Path(checkpoint.path)  # in a folder of Ray's that has the name of a trial
-                _take_over(source, folder.run(trial))
-                if source.parent.name != trial.name:
-                    trial = folder.change(number, inherited=int(source.parent.name.rpartition("_")[2]))
-            _train(plan, trial, copies=_is_population(plan.search))
-            folder.change(number, state="finished")
+        trial = folder.change(number, state="training", error="", parameters=parameters)
+        if checkpoint is not None:
+            source = Path(checkpoint.path)  # in a folder of Ray's that has the name of a trial
+            take_over(source, folder.run(trial))
+            if source.parent.name != trial.name:
+                trial = folder.change(number, inherited=int(source.parent.name.rpartition("_")[2]))
+        _train(plan, trial, copies=_is_population(plan.search))
+        folder.change(number, state="finished")
     except TrainlibError as error:
         folder.change(number, state="failed", error=" ".join(str(error).split()))
         raise TrialError(str(error)) from None
@@ -161,7 +175,7 @@ def _train(plan: Plan, trial: Trial, *, copies: bool) -> None:
             tune.report(figures)
             return
         with tempfile.TemporaryDirectory(dir=run.path) as temporary:
-            _bequeath(run, Path(temporary))
+            bequeath(run, Path(temporary))
             tune.report(figures, checkpoint=tune.Checkpoint.from_directory(temporary))
 
     reporter = TrialReport(run, search.metric, search.mode, tell)
@@ -170,29 +184,6 @@ def _train(plan: Plan, trial: Trial, *, copies: bool) -> None:
 
 def _is_population(search: Search) -> bool:
     return search.config.tune is not None and search.config.tune.scheduler == "pbt"
-
-
-def _inheritance(run: RunFolder) -> dict[str, Path]:
-    """List what one trial takes over from another: weights and the figures of the epochs that led to them."""
-    return {"last.ckpt": run.last, "best.ckpt": run.best, "metrics.csv": run.metrics}
-
-
-def _bequeath(run: RunFolder, target: Path) -> None:
-    """Put what others may take over into a folder, of which Ray keeps a copy."""
-    for name, file in _inheritance(run).items():
-        if file.is_file():
-            try:
-                os.link(file, target / name)
-            except OSError:  # a file system without links
-                shutil.copyfile(file, target / name)
-
-
-def _take_over(source: Path, run: RunFolder) -> None:
-    """Put weights and figures, of another trial or of this one before it paused, into a run folder."""
-    for name, file in _inheritance(run).items():
-        if (source / name).is_file():
-            with atomic_path(file) as temporary:
-                shutil.copyfile(source / name, temporary)
 
 
 def _sentence(error: Exception) -> str:

@@ -73,10 +73,12 @@ def test_only_the_best_figure_of_a_column_is_bold(page: Page) -> None:
     assert columns[-1][0] == "<b>"  # the helper makes models better one after the other
 
 
-def test_the_charts_have_a_dot_for_every_member_and_fold(page: Page) -> None:
-    charts = page.source.split('<section id="members">')[1].split("<table")[0].split("<figure")[1:]
-    assert len(charts) == 4
-    for chart in charts:
+def test_each_figure_has_one_chart_with_a_dot_for_every_member_and_fold(page: Page) -> None:
+    first = page.source.split('class="headline-chart"')[1].split("</section>")[0].split("<figure")[1:]
+    others = page.source.split('<section id="members">')[1].split("<table")[0].split("<figure")[1:]
+    titles = [re.findall(r"<figcaption>\s*<b>(.*?)</b>", chart)[0] for chart in (*first, *others)]
+    assert titles == ["Dice", "NSD", "HD95 (mm)", "ASD (mm)"]
+    for chart in (*first, *others):
         names = re.findall(r"<title>([^:<]+): ", chart)
         assert sorted(names) == sorted([*FOLDS, "all folds", *FOLDS, "mean", "vote", "STAPLE"])
 
@@ -155,3 +157,22 @@ def test_names_of_classes_are_text_wherever_they_stand(tmp_path: Path) -> None:
     assert "<script>alert" not in page.source
     assert len(page.scripts) == 1
     assert evil in page.text
+
+
+def test_the_first_screen_says_which_figures_are_those_of_the_ensemble(page: Page, tmp_path: Path) -> None:
+    assert "To quote for the ensemble: the test figures of the mean, on cases that had no part in any choice. For " in (
+        page.text
+    )
+    folds = report_of(make_ensemble(tmp_path / "folds", test=False))
+    assert "To quote: the cross-validated figures stand for a single model" in folds.text
+    seeds = report_of(make_ensemble(tmp_path / "seeds", members=("seed_1", "seed_2")))
+    assert "To quote for the ensemble: the test figures of the mean, on cases that had no part in any choice." in (
+        seeds.text
+    )
+    assert "single model" not in seeds.text
+
+
+def test_sentences_below_the_worst_cases_have_a_space_between_them(page: Page) -> None:
+    part = page.source.split('<section id="worst">')[1].split("</section>")[0]
+    assert "that was not trained on it. Outline: label; fill: prediction." in " ".join(part.split())
+    assert "that was not trained on it. Outline" in page.text

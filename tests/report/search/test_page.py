@@ -86,6 +86,18 @@ def test_every_trial_has_a_row_a_curve_and_a_dot_for_each_setting(page: str) -> 
     assert len(re.findall(r"<title>trial \d+: valid/dice", page)) == 7 * (1 + len(SPACE))  # the one that failed is none
 
 
+def test_no_dot_lies_on_another_or_on_an_axis(page: str) -> None:
+    charts = [svg for svg in re.findall(r"<svg.*?</svg>", page, re.DOTALL) if "<circle" in svg]
+    assert len(charts) == 1 + len(SPACE)
+    for svg in charts:
+        dots = [(float(x), float(y)) for x, y in re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)"', svg)]
+        assert len(dots) == 7
+        assert all(abs(a - c) + abs(b - d) > 3 for i, (a, b) in enumerate(dots) for c, d in dots[:i])
+        left, bottom = 0.115 * 400, float(re.findall(r'viewBox="0 0 \d+ (\d+)"', svg)[0]) - 38
+        assert all(x > left + 8 for x, _ in dots)
+        assert all(y < bottom + 14 - 8 for _, y in dots)
+
+
 def test_a_search_of_which_no_trial_has_begun_has_no_report(write_config: Callable[..., Path], tmp_path: Path) -> None:
     search = make_search(write_config, tmp_path / "s", [(results()[0][0], "waiting", [])], space=SPACE)
     with pytest.raises(ConfigError, match="no trial of the search has begun"):

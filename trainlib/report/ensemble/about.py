@@ -5,31 +5,15 @@ from __future__ import annotations
 import math
 import shlex
 from dataclasses import dataclass
-from statistics import median
 
 from trainlib.metrics.bootstrap import Interval
 from trainlib.report.about import Facts, facts_of
-from trainlib.report.ensemble.load import POOLED, EnsembleContent
+from trainlib.report.ensemble.load import EnsembleContent
 from trainlib.report.ensemble.names import JOINT, model_name, shown_metrics
 from trainlib.report.formats import Metric, count, duration, scaled, significant
 from trainlib.report.resources import ENERGIES, MASSES
 from trainlib.report.tasks import TASK_PARTS
 from trainlib.report.training import best_of, ending_of
-
-
-@dataclass(frozen=True)
-class Tile:
-    """A figure on the first screen.
-
-    Attributes:
-        name: What it is.
-        value: Its value.
-        notes: Its interval, and its spread or what it is compared with.
-    """
-
-    name: str
-    value: str
-    notes: list[str]
 
 
 @dataclass(frozen=True)
@@ -71,35 +55,6 @@ def sentence_of(content: EnsembleContent) -> str:
         how = f"{many} models, trained on the same cases with different seeds"
     how += f"; tested together on {count(tested, 'case')}" if tested else ""
     return f"{network} for {purpose}: {how}."
-
-
-def tiles_of(content: EnsembleContent) -> list[Tile]:
-    """Choose the figures on the first screen: cross-validated, then those of the mean on the test set."""
-    metrics = shown_metrics(content.task)
-    second = next(metric for metric in metrics if metric.key in ("hd95", "balanced_accuracy"))
-    tiles = [_cross_validated(content, metric) for metric in (metrics[0], second) if content.models("cv")]
-    tiles += [_tested(content, metric) for metric in (metrics[0], second) if "mean" in content.models("test")]
-    return tiles
-
-
-def _cross_validated(content: EnsembleContent, metric: Metric) -> Tile:
-    found, spread = content.figure("cv", POOLED, metric.key), content.deviation(metric.key)
-    notes = [f"95 % CI {metric.interval(found)}"] if metric.interval(found) else []
-    notes += [] if math.isnan(spread) else [f"± {metric.show(spread)} over the folds"]
-    return Tile(f"{metric.title}, cross-validated", metric.show(found.value), notes)
-
-
-def _tested(content: EnsembleContent, metric: Metric) -> Tile:
-    found, middle = content.figure("test", "mean", metric.key), median_member(content, metric)
-    notes = [f"95 % CI {metric.interval(found)}"] if metric.interval(found) else []
-    notes += [] if math.isnan(middle) else [f"median member {metric.show(middle)}"]
-    return Tile(f"{metric.title}, test, mean of members", metric.show(found.value), notes)
-
-
-def median_member(content: EnsembleContent, metric: Metric) -> float:
-    """Return the median of a figure over the members alone, on the test set."""
-    alone = [content.figure("test", model, metric.key).value for model in content.models("test") if model not in JOINT]
-    return median(alone) if alone and not any(map(math.isnan, alone)) else math.nan
 
 
 def ensemble_facts(content: EnsembleContent) -> Facts:

@@ -10,9 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from trainlib.ensemble_folder import OVER_FOLDS, POOLED
 from trainlib.metrics.bootstrap import Interval
 from trainlib.report.curves import Chart
-from trainlib.report.ensemble.load import POOLED, EnsembleContent
+from trainlib.report.ensemble.load import EnsembleContent
 from trainlib.report.ensemble.names import JOINT, SETS, model_name, shown_metrics
 from trainlib.report.formats import Metric, line
 from trainlib.report.palette import ACCENT, CONTRAST, GRID, INK, MUTED
@@ -32,16 +33,11 @@ class _Row:
     strong: bool = False
 
 
-def draw_forests(content: EnsembleContent, name: str = "forest") -> list[Chart]:
-    """Draw a chart for each figure that any model has.
-
-    Args:
-        content: The ensemble.
-        name: Prefix of the ids in the charts, which must differ where a chart is shown twice.
-    """
+def draw_forests(content: EnsembleContent) -> list[Chart]:
+    """Draw a chart for each figure that any model has, the most important one first."""
     metrics = [metric for metric in shown_metrics(content.task) if _values(_rows(content, metric))]
     with drawing():
-        return [_draw(content, metric, name) for metric in metrics]
+        return [_draw(content, metric) for metric in metrics]
 
 
 def _values(rows: list[_Row]) -> list[float]:
@@ -55,7 +51,7 @@ def _rows(content: EnsembleContent, metric: Metric) -> list[_Row]:
         models = content.models(name)
         if not models:
             continue
-        together = [model for model in models if model == POOLED or model in JOINT]
+        together = [model for model in models if model in (OVER_FOLDS, POOLED, *JOINT)]
         rows.append(_Row(f"{title}, {content.cases(name)} cases"))
         for model in [*(model for model in models if model not in together), *together]:
             strong = model in together
@@ -64,7 +60,7 @@ def _rows(content: EnsembleContent, metric: Metric) -> list[_Row]:
     return rows
 
 
-def _draw(content: EnsembleContent, metric: Metric, name: str) -> Chart:
+def _draw(content: EnsembleContent, metric: Metric) -> Chart:
     rows = _rows(content, metric)
     height = _ROW * len(rows) + _FOOT
     figure = Figure(figsize=(_WIDTH / 72, height / 72), dpi=72)
@@ -83,7 +79,7 @@ def _draw(content: EnsembleContent, metric: Metric, name: str) -> Chart:
             dots.append(Dot(float(x), float(height - y), row.colour, told, 4.2 if row.strong else 3.4))
     _mark_median(axes, rows)
     description = f"{metric.title} of every model. " + "; ".join(dot.name for dot in dots) + "."
-    return Chart(metric.title, metric.hint, to_svg(figure, f"{name}-{metric.key}", description, dots), [])
+    return Chart(metric.title, metric.hint, to_svg(figure, f"forest-{metric.key}", description, dots), [])
 
 
 def _set_axes(axes: Axes, rows: list[_Row], metric: Metric) -> None:

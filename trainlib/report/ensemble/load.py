@@ -10,15 +10,13 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from trainlib.ensemble_folder import Ensemble, read_ensemble
+from trainlib.ensemble_folder import OVER_FOLDS, POOLED, Ensemble, read_ensemble
 from trainlib.errors import ConfigError
 from trainlib.metrics.bootstrap import Interval
 from trainlib.report.content import Content
 from trainlib.report.load import read_content
 from trainlib.report.reading import UnreadableError, read_table
 
-POOLED = "all folds"
-"""What ``summary.csv`` calls all folds together."""
 _TEXTS = ("set", "model", "fold", "case", "class", "metric", "outcome", "label", "prediction")
 _NUMBERS = ("value", "low", "high", "std", "cases", "dice", "hd", "hd95", "asd", "nsd")
 
@@ -62,9 +60,14 @@ class EnsembleContent:
         row = self._row(name, model, metric, group)
         return Interval(*(math.nan if row is None else float(row[key]) for key in ("value", "low", "high")))
 
+    @property
+    def together(self) -> str:
+        """The model of what all folds come to, beside which their deviation stands."""
+        return OVER_FOLDS if OVER_FOLDS in self.models("cv") else POOLED
+
     def deviation(self, metric: str, group: str = "") -> float:
         """Return the standard deviation of a figure over the folds."""
-        row = self._row("cv", POOLED, metric, group)
+        row = self._row("cv", self.together, metric, group)
         return math.nan if row is None else float(row["std"])
 
     def _row(self, name: str, model: str, metric: str, group: str) -> pd.Series | None:

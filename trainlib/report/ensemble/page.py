@@ -5,18 +5,19 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
+from trainlib.ensemble_folder import POOLED
 from trainlib.report.ensemble.about import (
     comparison,
     ensemble_facts,
     member_rows,
     missing_of,
     sentence_of,
-    tiles_of,
 )
 from trainlib.report.ensemble.forest import draw_forests
-from trainlib.report.ensemble.load import POOLED, EnsembleContent
+from trainlib.report.ensemble.load import EnsembleContent
 from trainlib.report.ensemble.names import class_metrics, shown_metrics
 from trainlib.report.ensemble.table import ensemble_table
+from trainlib.report.ensemble.tiles import advice_of, tiles_of
 from trainlib.report.ensemble.worst import worst_cases
 from trainlib.report.page import fill, frame
 from trainlib.report.reading import read_text
@@ -42,8 +43,10 @@ def render_ensemble(content: EnsembleContent) -> str:
         "tiles": tiles_of(content),
         "facts": ensemble_facts(content),
         "missing": missing_of(content),
-        "headline": draw_forests(content, "headline")[:1],
-        "forests": forests,
+        "advice": advice_of(content),
+        "headline": forests[:1],
+        "forests": forests[1:],
+        "pooled_apart": content.together != POOLED,
         "resamples": first.resamples,
         "task": content.task,
         "folds": len(ensemble.members) if ensemble.kind == "folds" else 0,
@@ -78,7 +81,12 @@ def _cross_validated(content: EnsembleContent) -> list[dict[str, Any]]:
             "name": group,
             "tone": tone(group) if content.task == "segmentation" else tone(group) + 1,
             "cells": [
-                (content.figure("cv", POOLED, metric.key, group), content.deviation(metric.key, group), metric)
+                (
+                    content.figure("cv", content.together, metric.key, group),
+                    content.deviation(metric.key, group),
+                    content.figure("cv", POOLED, metric.key, group),
+                    metric,
+                )
                 for metric in class_metrics(content.task)
             ],
         }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,41 +13,7 @@ from trainlib.errors import ConfigError
 from trainlib.report.content import Content
 from trainlib.report.load import read_content
 from trainlib.report.reading import read_text
-from trainlib.search_folder import Search, Trial, read_search
-from trainlib.standing import standing_of
-
-
-@dataclass(frozen=True)
-class Line:
-    """A trial with the metric in each of its epochs.
-
-    Attributes:
-        trial: The trial.
-        epochs: Numbers of the epochs in which the metric was computed, counted from 1.
-        values: The metric in them.
-        trained: Number of finished epochs.
-        seconds: How long they took.
-        best: Best value; nan where there is none.
-        link: Its run folder, relative to that of the search; empty where there is none.
-    """
-
-    trial: Trial
-    epochs: list[int]
-    values: list[float]
-    trained: int
-    seconds: float
-    best: float
-    link: str
-
-    @property
-    def counts(self) -> bool:
-        """Whether its result counts."""
-        return self.trial.state != "failed" and math.isfinite(self.best)
-
-    @property
-    def best_epoch(self) -> int:
-        """The epoch with the best value, counted from 1."""
-        return self.epochs[self.values.index(self.best)] if self.best in self.values else 0
+from trainlib.searches import Outcome, Search, outcomes, ranked, read_search
 
 
 @dataclass(frozen=True)
@@ -57,13 +22,13 @@ class SearchContent:
 
     Attributes:
         search: The search.
-        lines: Its trials in the order of their numbers.
+        trials: What its trials came to, in the order of their numbers.
         example: A run of it, which tells machine and versions.
         settings: ``best.yaml`` as it stands; empty where there is none.
     """
 
     search: Search
-    lines: list[Line]
+    trials: list[Outcome]
     example: Content
     settings: str
 
@@ -73,15 +38,12 @@ class SearchContent:
         return self.search.mode == "max"
 
     @cached_property
-    def ranked(self) -> list[Line]:
+    def ranked(self) -> list[Outcome]:
         """The trials that came to anything, the best first."""
-        sign = -1 if self.higher else 1
-        return sorted(
-            (line for line in self.lines if line.counts), key=lambda line: (sign * line.best, line.trial.number)
-        )
+        return ranked(self.search, self.trials)
 
     @property
-    def best(self) -> Line | None:
+    def best(self) -> Outcome | None:
         """The best trial."""
         return self.ranked[0] if self.ranked else None
 
@@ -93,11 +55,11 @@ class SearchContent:
 
     def count(self, state: str) -> int:
         """Count the trials in a state."""
-        return sum(line.trial.state == state for line in self.lines)
+        return sum(outcome.trial.state == state for outcome in self.trials)
 
     def bests(self) -> np.ndarray[Any, np.dtype[np.float64]]:
         """Return the best value of each trial that came to anything, in the order of their numbers."""
-        return np.array([line.best for line in self.lines if line.counts])
+        return np.array([outcome.best for outcome in self.trials if outcome.counts])
 
 
 def read_search_content(path: str | Path) -> SearchContent:
@@ -107,26 +69,10 @@ def read_search_content(path: str | Path) -> SearchContent:
         ConfigError: It is none, or none of its trials has begun.
     """
     search = read_search(path)
-    lines = [_line(search, trial) for trial in search.folder.noted()]
-    begun = [line for line in lines if line.link]
+    found = outcomes(search)
+    begun = [outcome for outcome in found if outcome.link]
     if not begun:
         raise ConfigError(f"{path}: no trial of the search has begun, so there is nothing to report.")
-    content = SearchContent(search, lines, read_content(search.folder.path / begun[0].link), "")
+    content = SearchContent(search, found, read_content(search.folder.path / begun[0].link), "")
     example = read_content(search.folder.path / (content.best or begun[0]).link)
-    return SearchContent(search, lines, example, read_text(search.folder.best))
-
-
-def _line(search: Search, trial: Trial) -> Line:
-    folder = search.folder.run(trial)
-    standing = standing_of(folder, trial.name, epochs=search.epochs, monitor=search.metric, mode=search.mode)
-    shown = [epoch for epoch in standing.history if search.metric in epoch.figures]
-    seconds = [epoch.seconds for epoch in standing.history if math.isfinite(epoch.seconds)]
-    return Line(
-        trial,
-        [epoch.number for epoch in shown],
-        [epoch.figures[search.metric] for epoch in shown],
-        standing.epoch,
-        math.fsum(seconds),
-        standing.best,
-        trial.name if folder.config.is_file() else "",
-    )
+    return SearchContent(search, found, example, read_text(search.folder.best))

@@ -12,9 +12,10 @@ from trainlib.report.page import fill, frame
 from trainlib.report.reading import read_text
 from trainlib.report.search.charts import draw_slices, draw_trials
 from trainlib.report.search.importance import LEAST, Importance, importances
-from trainlib.report.search.load import Line, SearchContent
+from trainlib.report.search.load import SearchContent
 from trainlib.report.search.parallel import draw_parallel
 from trainlib.report.search.scales import short_names, written
+from trainlib.searches import Outcome
 
 _SECTIONS = (
     ("results", "Results"),
@@ -49,8 +50,8 @@ def render_search(content: SearchContent) -> str:
     """Write the page."""
     search, tune = content.search, content.search.config.tune
     assert tune is not None
-    counted = [line for line in content.lines if line.counts]
-    values = {key: [line.trial.parameters[key] for line in counted] for key in content.keys}
+    counted = [outcome for outcome in content.trials if outcome.counts]
+    values = {key: [outcome.trial.parameters[key] for outcome in counted] for key in content.keys}
     found = importances(dict(tune.space), values, content.bests())
     order = [importance.key for importance in reversed(found)] or content.keys
     best = content.best
@@ -60,7 +61,7 @@ def render_search(content: SearchContent) -> str:
         "sentence": _sentence(content),
         "tiles": _tiles(content),
         "best": [(key, written(best.trial.parameters[key])) for key in content.keys] if best else [],
-        "failed": [line for line in content.lines if line.trial.state == "failed"],
+        "failed": [outcome for outcome in content.trials if outcome.trial.state == "failed"],
         "fit": shlex.join(["trainlib", "fit", "-c", str(search.folder.best)]),
         "resume": _unended(content),
         "command": read_text(content.example.folder.snapshot / "command.txt").strip(),
@@ -74,7 +75,7 @@ def render_search(content: SearchContent) -> str:
         "how": _how(content),
         "metric": search.metric,
         "keys": [(key, short_names(content.keys)[key]) for key in content.keys],
-        "rows": [_row(content, line) for line in content.lines],
+        "rows": [_row(content, outcome) for outcome in content.trials],
         "config_text": content.settings,
         "population": tune.scheduler == "pbt",
     }
@@ -84,9 +85,9 @@ def render_search(content: SearchContent) -> str:
 def _sentence(content: SearchContent) -> str:
     best, search = content.best, content.search
     if best is None:
-        return f"None of {count(len(content.lines), 'trial')} came to anything."
+        return f"None of {count(len(content.trials), 'trial')} came to anything."
     return (
-        f"Of {count(len(content.lines), 'trial')} over {listed(content.keys)}, trial {best.trial.number} has the "
+        f"Of {count(len(content.trials), 'trial')} over {listed(content.keys)}, trial {best.trial.number} has the "
         f"{'highest' if content.higher else 'lowest'} {search.metric}: {significant(best.best, 4)} in epoch "
         f"{best.best_epoch}."
     )
@@ -95,14 +96,14 @@ def _sentence(content: SearchContent) -> str:
 def _tiles(content: SearchContent) -> list[tuple[str, str, str]]:
     """Return name, value and note of the headline figures."""
     best = content.best
-    seconds = math.fsum(line.seconds for line in content.lines)
-    whole = content.search.epochs * len(content.lines)
-    done = sum(line.trained for line in content.lines)
+    seconds = math.fsum(outcome.seconds for outcome in content.trials)
+    whole = content.search.epochs * len(content.trials)
+    done = sum(outcome.epochs for outcome in content.trials)
     ends = [f"{content.count(state)} {state}" for state in ("finished", "stopped", "failed") if content.count(state)]
     return [
         (f"Best {content.search.metric}", significant(best.best, 4) if best else NOTHING,
          f"trial {best.trial.number}, epoch {best.best_epoch}" if best else ""),
-        ("Trials", str(len(content.lines)), ", ".join(ends)),
+        ("Trials", str(len(content.trials)), ", ".join(ends)),
         ("Epochs", str(done), f"{fixed(100 * done / whole, 0)} % of {whole}, had none ended early"),
         ("Training time", duration(seconds), "of all trials together"),
     ]  # fmt: skip
@@ -129,7 +130,7 @@ def _how(content: SearchContent) -> str:
 def _unended(content: SearchContent) -> bool:
     tune = content.search.config.tune
     assert tune is not None
-    return len(content.lines) < tune.trials or any(not line.trial.ended for line in content.lines)
+    return len(content.trials) < tune.trials or any(not outcome.trial.ended for outcome in content.trials)
 
 
 def _bar(importance: Importance) -> Bar:
@@ -137,21 +138,23 @@ def _bar(importance: Importance) -> Bar:
     return Bar(importance.key, f"{share:.0f} %", share, chance, importance.certain)
 
 
-def _row(content: SearchContent, line: Line) -> dict[str, Any]:
+def _row(content: SearchContent, outcome: Outcome) -> dict[str, Any]:
     return {
-        "number": line.trial.number,
-        "name": line.trial.name,
-        "link": line.link,
-        "state": line.trial.state,
-        "bad": line.trial.state == "failed",
-        "error": line.trial.error,
-        "epochs": line.trained,
-        "value": repr(line.best) if line.counts else "",
-        "text": significant(line.best, 4) if line.counts else NOTHING,
-        "best": content.best is not None and line.trial.number == content.best.trial.number,
-        "time": duration(line.seconds) if line.trained else NOTHING,
-        "seconds": repr(line.seconds) if line.trained else "",
-        "cells": [(written(value, 28), _sortable(value)) for value in (line.trial.parameters[k] for k in content.keys)],
+        "number": outcome.trial.number,
+        "name": outcome.trial.name,
+        "link": outcome.link,
+        "state": outcome.trial.state,
+        "bad": outcome.trial.state == "failed",
+        "error": outcome.trial.error,
+        "epochs": outcome.epochs,
+        "value": repr(outcome.best) if outcome.counts else "",
+        "text": significant(outcome.best, 4) if outcome.counts else NOTHING,
+        "best": content.best is not None and outcome.trial.number == content.best.trial.number,
+        "time": duration(outcome.seconds) if outcome.epochs else NOTHING,
+        "seconds": repr(outcome.seconds) if outcome.epochs else "",
+        "cells": [
+            (written(value, 28), _sortable(value)) for value in (outcome.trial.parameters[k] for k in content.keys)
+        ],
     }
 
 

@@ -13,9 +13,10 @@ from trainlib.report.curves import Chart
 from trainlib.report.formats import count
 from trainlib.report.palette import ACCENT, CONTRAST, INK, MUTED, PAGE, css
 from trainlib.report.search.charts import title_of
-from trainlib.report.search.load import Line, SearchContent
+from trainlib.report.search.load import SearchContent
 from trainlib.report.search.scales import Scale, number, short_names
 from trainlib.report.svg import drawing, to_svg
+from trainlib.searches import Outcome
 
 _WIDTH, _HEIGHT = 840, 300  # points
 _UPPER = 0.25  # share of the trials that is in colour
@@ -28,8 +29,8 @@ def draw_parallel(content: SearchContent, order: Sequence[str]) -> Chart | None:
         content: The search.
         order: The settings from left to right; the result stands right of them.
     """
-    lines = content.ranked
-    if len(lines) < 2:
+    counted = content.ranked
+    if len(counted) < 2:
         return None
     with drawing():
         figure = Figure(figsize=(_WIDTH / 72, _HEIGHT / 72), dpi=72)
@@ -37,21 +38,23 @@ def draw_parallel(content: SearchContent, order: Sequence[str]) -> Chart | None:
         axes.set_xlim(0, len(order))
         axes.set_ylim(-0.02, 1.02)
         axes.axis("off")
-        upper = max(1, round(_UPPER * len(lines)))
-        for rank, line in reversed(list(enumerate(lines))):
-            _draw_line(axes, content, order, line, rank, upper)
+        upper = max(1, round(_UPPER * len(counted)))
+        for rank, outcome in reversed(list(enumerate(counted))):
+            _draw_line(axes, content, order, outcome, rank, upper)
         _draw_axes(axes, content, order)
-        text = f"Settings and result of {count(len(lines), 'trial')}; the best: {title_of(content, lines[0])}."
+        text = f"Settings and result of {count(len(counted), 'trial')}; the best: {title_of(content, counted[0])}."
         svg = to_svg(figure, "parallel", text)
     legend = [("best", css(CONTRAST)), ("best quarter", css(ACCENT)), ("others", css(MUTED))]
     return Chart("Settings and result of every trial", "a line for each trial", svg, legend)
 
 
-def _draw_line(axes: Axes, content: SearchContent, order: Sequence[str], line: Line, rank: int, upper: int) -> None:
+def _draw_line(
+    axes: Axes, content: SearchContent, order: Sequence[str], outcome: Outcome, rank: int, upper: int
+) -> None:
     assert content.search.config.tune is not None
     space = content.search.config.tune.space
-    places = [Scale(space[key]).place(line.trial.parameters[key]) for key in order] + [_height(content, line.best)]
-    x, y = _smooth(places)
+    places = [Scale(space[key]).place(outcome.trial.parameters[key]) for key in order]
+    x, y = _smooth([*places, _height(content, outcome.best)])
     colour = CONTRAST if rank == 0 else ACCENT if rank < upper else MUTED
     width, alpha = (2.6, 1.0) if rank == 0 else (1.6, 0.85) if rank < upper else (1.0, 0.4)
     axes.plot(x, y, color=colour, linewidth=width, alpha=alpha, clip_on=False, solid_capstyle="round")

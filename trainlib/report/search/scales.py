@@ -6,10 +6,14 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from trainlib.config.tune import LOGARITHMIC, Distribution
 from trainlib.report.formats import line
+
+_STEP = 0.02  # between dots that share a place, about as wide as one of them
+_SIDES = (0, 1, -1, 2, -2)
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,23 @@ def written(value: Any, most: int = 60) -> str:
     if isinstance(value, float):
         return number(value)
     return line(value if isinstance(value, str) else json.dumps(value), most)
+
+
+def spread(places: Sequence[float], heights: Sequence[float]) -> list[float]:
+    """Move dots that share a place apart, always in the same way, those of neighbouring heights to different sides.
+
+    Args:
+        places: Where each dot stands, from 0 to 1.
+        heights: How high each stands.
+    """
+    known = sorted(set(places))
+    step = min([_STEP, *((b - a) / 8 for a, b in pairwise(known))])
+    moved = list(places)
+    for place in known:
+        shared = sorted((i for i, other in enumerate(places) if other == place), key=lambda i: (heights[i], i))
+        for rank, i in enumerate(shared):
+            moved[i] = place + step * _SIDES[rank % len(_SIDES)]
+    return moved
 
 
 def short_names(keys: Sequence[str]) -> dict[str, str]:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -14,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
+_LIMIT = 300  # seconds that a command may take
 
 
 @dataclass(frozen=True)
@@ -44,21 +46,23 @@ class Zygote:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._process = subprocess.Popen(
-            [sys.executable, "-c", "from tests.crashes.zygote import serve; serve()"],
+            [sys.executable, "-c", "from tests.zygote import serve; serve()"],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
 
-    def run(self, *arguments: str | Path, strike: dict[str, Any] | None = None) -> Ended:
+    def run(self, *arguments: str | Path, cwd: Path | None = None, strike: dict[str, Any] | None = None) -> Ended:
         """Run a command to its end.
 
         Args:
             arguments: The words after `trainlib`.
-            strike: Arguments of `strikes`.
+            cwd: Its working directory, that of the tests by default.
+            strike: Arguments of `strike`.
         """
-        order = {"arguments": [str(word) for word in arguments], "strike": strike, "folder": str(self.folder)}
+        words, folder = [str(word) for word in arguments], str(self.folder)
+        order = {"arguments": words, "cwd": str(cwd or Path.cwd()), "strike": strike, "folder": folder}
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(order) + "\n")
@@ -93,7 +97,7 @@ def serve() -> NoReturn:
         child = os.fork()
         if child == 0:
             _become(order, folder)
-        _, status = os.waitpid(child, 0)
+        status = _status_of(child)
         struck = folder / "struck.txt"
         began = float(struck.read_text()) if struck.is_file() else began
         sys.stdout.write(json.dumps([os.waitstatus_to_exitcode(status), began, time.monotonic()]) + "\n")
@@ -101,11 +105,22 @@ def serve() -> NoReturn:
     os._exit(0)  # at once, for there is nothing to clean up
 
 
+def _status_of(child: int) -> int:
+    """Wait for a process, and kill it with its session when it takes too long."""
+    watchdog = threading.Timer(_LIMIT, os.killpg, (child, signal.SIGKILL))
+    watchdog.start()
+    _, status = os.waitpid(child, 0)
+    watchdog.cancel()
+    watchdog.join()  # the next command is forked from a process without threads
+    return status
+
+
 def _become(order: dict[str, Any], folder: Path) -> NoReturn:
     """Be the command, in this process."""
     status: Any = 70
     try:
         os.setsid()
+        os.chdir(order["cwd"])
         nothing = os.open(os.devnull, os.O_RDONLY)
         os.dup2(nothing, 0)
         for number, name in ((1, "out.txt"), (2, "errors.txt")):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ import torch
 from trainlib import fit, load_config
 from trainlib.config.schema import Config
 from trainlib.errors import InputError, ResourceError
-from trainlib.tasks.memory import explain_memory, is_about_memory
+from trainlib.memory import explain_memory, lacking
 from trainlib.trainer import explained
 
 WriteConfig = Callable[..., Path]
@@ -33,7 +34,12 @@ ON_GPU = [
     RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
     RuntimeError("MPS backend out of memory (MPS allocated: 9.0 GB, max allowed: 9.07 GB)."),
 ]
-ON_CPU = [RuntimeError(CPU), MemoryError(), MemoryError("Unable to allocate 7.28 TiB for an array")]
+ON_CPU = [
+    RuntimeError(CPU),
+    MemoryError(),
+    MemoryError("Unable to allocate 7.28 TiB for an array"),
+    OSError(errno.ENOMEM, "Cannot allocate memory"),  # of a process that could not be started
+]
 
 
 def config(data: dict[str, Any] | None = None, **sections: Any) -> Config:
@@ -55,7 +61,7 @@ def test_a_gpu_without_memory_names_the_settings_and_their_present_values(error:
     )
 
 
-@pytest.mark.parametrize("error", ON_CPU, ids=["torch", "Python", "NumPy"])
+@pytest.mark.parametrize("error", ON_CPU, ids=["torch", "Python", "NumPy", "fork"])
 def test_a_machine_without_memory_names_other_settings(error: Exception) -> None:
     text = explain_memory(
         error, config({"batch_size": 1, "num_workers": 6, "cache": "memory"}, inferer="SimpleInferer")
@@ -87,7 +93,7 @@ def test_without_a_config_the_settings_are_named_all_the_same() -> None:
 
 @pytest.mark.parametrize("error", [RuntimeError("mat1 and mat2 shapes differ"), ValueError(""), OSError(28)])
 def test_other_errors_are_not_about_memory(error: Exception) -> None:
-    assert not is_about_memory(error)
+    assert lacking(error) is None
     assert explain_memory(error) is None
     with pytest.raises(type(error)), explained(config()):
         raise error
