@@ -28,8 +28,13 @@ def refuse(problems: list[Problem]) -> NoReturn:
 
 
 @contextmanager
-def told(resume: Callable[[Path], str] | None = None) -> Iterator[None]:
-    """Turn errors that speak for themselves into a message and an exit status; others keep their traceback."""
+def told(resume: Callable[[Path], str] | None = None, interrupted: Callable[[], str] | None = None) -> Iterator[None]:
+    """Turn errors that speak for themselves into a message and an exit status; others keep their traceback.
+
+    Args:
+        resume: Says how to go on from a checkpoint.
+        interrupted: Says what there is to say after a signal, where that is not `resume`; nothing is not printed.
+    """
     try:
         yield
     except TrainlibError as error:
@@ -39,7 +44,8 @@ def told(resume: Callable[[Path], str] | None = None) -> Iterator[None]:
         raise typer.Exit(error.exit_status) from None
     except Interrupted as error:
         how = f" {resume(error.checkpoint)}" if resume and error.checkpoint else ""
-        print(f"Interrupted.{how}", file=sys.stderr)
+        if text := interrupted() if interrupted else f"Interrupted.{how}":
+            print(text, file=sys.stderr)
         raise typer.Exit(error.exit_status) from None
 
 
