@@ -14,6 +14,7 @@ PACKAGE = Path(trainlib.__file__).parent
 ORDER = [
     "errors",
     "suggest",
+    "words",
     "diskspace",
     "files",
     "lock",

@@ -21,6 +21,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from trainlib.cli import app
+from trainlib.data.phantom import make_classification_dataset
 
 WriteConfig = Callable[..., Path]
 Run = Callable[..., Result]
@@ -231,3 +232,28 @@ def test_fit_can_be_told_not_to_look(run: Run, write_config: WriteConfig, data: 
     assert looked.exit_code == not_looked.exit_code == 2
     assert "differ in" in not_looked.stderr
     assert "differ in spacing" not in not_looked.stderr
+
+
+def test_classes_that_contradict_the_columns_are_told_and_the_data_looked_at(run: Run, tmp_path: Path) -> None:
+    make_classification_dataset(tmp_path / "data", cases=(4, 2, 2), spatial_dims=2, multilabel=True)
+    columns = (tmp_path / "data" / "train.csv").read_text().splitlines()[0].split(",")[1:]
+    data = {"root": str(tmp_path / "data"), "label_cols": columns, "spatial_dims": 2}
+    data |= {f"{split}_csv": f"{split}.csv" for split in ("train", "valid", "test")}
+    data["classes"] = [f"class {i}" for i in range(len(columns) + 1)]
+    config = tmp_path / "config.yaml"
+    config.write_text(json.dumps({"task": "classification", "data": data}))
+    done = run("check", "-c", config)
+    assert done.exception is None or isinstance(done.exception, SystemExit)
+    assert done.exit_code == 2
+    assert "data.classes: expected" in done.stderr
+    assert "mistake in the config" in done.stdout.splitlines()[-1]
+
+
+def test_a_cache_of_which_nothing_is_known_says_why(run: Run, write_config: WriteConfig, data: Path) -> None:
+    for split in ("train", "valid", "test"):
+        for path in labels(data, split):
+            path.write_bytes(b"")
+    base = ["LoadImaged", "EnsureChannelFirstd", {"CropForegroundd": {"source_key": "image"}}]
+    done = run("check", "-c", write_config(data={"root": str(data)}, transforms={"base": base}))
+    assert done.exit_code == 2
+    assert "not known, for no case could be prepared" in done.stdout

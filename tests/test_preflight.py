@@ -29,7 +29,7 @@ def test_a_right_config_has_no_problem(write_config: WriteConfig) -> None:
     [
         ("checkpoint.monitor=valid/dise",
          "checkpoint.monitor: nothing is logged as valid/dise. Did you mean valid/dice?"),
-        ("checkpoint.monitor=dice", "checkpoint.monitor: nothing is logged as dice."),
+        ("checkpoint.monitor=test/dice", "checkpoint.monitor: nothing is logged as test/dice."),
         ("checkpoint.monitor=valid/dice/spleen", "checkpoint.monitor: nothing is logged as valid/dice/spleen."),
         ("checkpoint.monitor=valid/dice/background", "checkpoint.monitor: nothing is logged as valid/dice/background."),
         ("checkpoint.monitor=valid/hd95", "checkpoint.monitor: valid/hd95 is not computed in every validation. "

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+import os.path
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from trainlib.config.credentials import read_credentials
 from trainlib.config.grid import country_problem
@@ -74,7 +74,7 @@ def _absent_csv(config: Config, split: str) -> tuple[str, str] | None:
     """Return the key of a split's CSV where there is no such file."""
     name = "test_csv" if split == "predict" and config.data.predict_csv is None else f"{split}_csv"
     csv = getattr(config.data, name)
-    return ("data", name) if csv is not None and not config.data_path(csv).is_file() else None
+    return ("data", name) if csv is not None and not os.path.isfile(config.data_path(csv)) else None
 
 
 def _rests_on(loaded: Loaded, key: Key) -> bool:
@@ -89,7 +89,7 @@ def _rests_on(loaded: Loaded, key: Key) -> bool:
 
 def _contradictions(config: Config) -> Iterator[tuple[Key, str]]:
     for name, path in config.patch:
-        if path is not None and not Path(path).is_file():
+        if path is not None and not os.path.isfile(path):
             yield ("patch", name), f"patch.{name}: there is no script {path}."
     if config.task == "segmentation" and len(config.data.label_cols) > 1:
         yield ("data", "label_cols"), "data.label_cols: segmentation expects one label column, found several."
@@ -173,4 +173,4 @@ def component_problems(loaded: Loaded) -> list[Problem]:
 def _is_known(loaded: Loaded, key: Key) -> bool:
     """Tell whether a mistake of a component was told already, or rests on one that was."""
     script = getattr(loaded.config and loaded.config.patch, str(key[-1]), None) if key[0] == "patch" else None
-    return _rests_on(loaded, key) or (script is not None and not Path(script).is_file())
+    return _rests_on(loaded, key) or (script is not None and not os.path.isfile(script))

@@ -7,6 +7,8 @@ import pytest
 
 from tests.build.helpers import config
 from trainlib.build.check import check_components, check_trainer, origins
+from trainlib.build.components import build_inferer
+from trainlib.build.resolve import ComponentError
 
 SMALL: dict[str, Any] = {"model": {"UNet": {"channels": [4, 8], "strides": [2]}}}
 
@@ -84,10 +86,49 @@ def test_a_window_that_is_no_size_is_told_once() -> None:
 
 
 @pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        ({"UNet": {"channels": 16, "strides": [2]}}, ["model.UNet.channels: expected a list of integers, found 16. "]),
+        ({"UNet": {"chanels": [4, 8], "strides": [2]}},
+         ["model.UNet.chanels is not a keyword of UNet. ", "model.UNet: UNet needs the keyword channels."]),
+        ({"SwinUNETR": {"feature_sise": 12}}, ["model.SwinUNETR.feature_sise is not a keyword of SwinUNETR. "]),
+    ],
+)  # fmt: skip
+def test_a_window_that_is_no_size_hides_no_mistake_and_is_told_once(model: Any, told: list[str]) -> None:
+    crop = {"RandSpatialCropd": {"roi_size": "16x16x16"}}
+    made = config(model=model, transforms={"train": [crop]}, trainer={"gpus": 1, "max_time": "tomorrow"})
+    texts = [text for _, text in check_components(made)]
+    expected = [
+        "transforms.train[0].RandSpatialCropd.roi_size: expected 3 positive integers, found '16x16x16': ",
+        *told,
+        "trainer.gpus is not an argument",
+        "trainer.max_time: lightning.Trainer refuses 'tomorrow': ",
+    ]
+    assert len(texts) == len(expected), texts
+    assert all(text.startswith(begin) for text, begin in zip(texts, expected, strict=True)), texts
+
+
+def test_a_component_that_gets_the_window_is_not_built_without_one() -> None:
+    made = config(transforms={"train": [{"RandSpatialCropd": {"roi_size": 0}}]})
+    with pytest.raises(ComponentError, match=r"roi_size: expected 3 positive integers, found 0"):
+        build_inferer(made)
+
+
+@pytest.mark.parametrize(
+    ("precision", "meant"),
+    [("fp16", "16-mixed"), ("FP16", "16-mixed"), ("bfloat16", "bf16-mixed"), ("fp32", "32-true")],
+)
+def test_the_precision_of_other_tools_is_told(precision: str, meant: str) -> None:
+    [(_, text)] = check_trainer(config(trainer={"precision": precision}))
+    assert text.endswith(f"found '{precision}'. Did you mean {meant}?")
+    assert check_trainer(config(trainer={"precision": meant})) == []
+
+
+@pytest.mark.parametrize(
     ("name", "expected"),
     [
         ("max_epoch", "trainer.max_epoch is not an argument of lightning.Trainer. Did you mean trainer.max_epochs?"),
-        ("gpus", "trainer.gpus is not an argument of lightning.Trainer."),
+        ("gpus", "trainer.gpus is not an argument of lightning.Trainer. Write `accelerator: gpu` and `devices: 1`."),
         ("callback", "trainer.callback is not an argument of lightning.Trainer."),
         ("self", "trainer.self is not an argument of lightning.Trainer."),
         ("callbacks", "trainer.callbacks is set by trainlib. Use the sections of the config that switch callbacks on."),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,7 +38,9 @@ def test_a_schedule_that_fails_at_its_first_step_is_named() -> None:
 
 @pytest.mark.parametrize("spec", ["SGD", "AdamW", "Novograd", "Adafactor", {"LBFGS": {"lr": 0.1}}])
 def test_an_optimizer_that_can_be_stepped_is_accepted(spec: Any) -> None:
-    assert len(try_step(config(optimizer=spec)).param_groups) == 1
+    optimizer = try_step(config(optimizer=spec))
+    assert optimizer is not None
+    assert len(optimizer.param_groups) == 1
 
 
 @pytest.mark.parametrize(
@@ -55,6 +59,69 @@ def test_an_optimizer_that_can_be_stepped_is_accepted(spec: Any) -> None:
 def test_an_optimizer_that_fails_at_its_first_step_is_named(spec: Any, expected: str) -> None:
     with pytest.raises(ComponentError, match=expected):
         try_step(config(optimizer=spec))
+
+
+@pytest.mark.parametrize(
+    "keywords", [{"capturable": True}, {"capturable": True, "lr": 1, "betas": [0.9, 0.99]}, {"fused": True}]
+)
+def test_an_optimizer_of_a_gpu_is_accepted_on_a_machine_without_one(keywords: dict[str, Any]) -> None:
+    assert try_step(config(optimizer={"AdamW": keywords})) is not None
+
+
+THIRD = """
+import torch
+
+class Matrices(torch.optim.SGD):
+    def __init__(self, params, lr=1e-3):
+        params = list(params)
+        if any(p.ndim < 2 for p in params):
+            raise ValueError("only matrices")
+        super().__init__(params, lr=lr)
+
+class OnGpu(torch.optim.SGD):
+    def __init__(self, params, lr=1e-3):
+        params = list(params)
+        if not all(p.is_cuda for p in params):
+            raise RuntimeError("CUDA only")
+        super().__init__(params, lr=lr)
+
+class StepsOnGpu(torch.optim.SGD):
+    def step(self, closure=None):
+        raise RuntimeError("expected a tensor of CUDA")
+"""
+
+
+@pytest.fixture
+def third(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another package with optimizers that want more than a weight of one value on the CPU."""
+    (tmp_path / "third_party.py").write_text(THIRD)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "third_party", raising=False)
+
+
+@pytest.mark.usefixtures("third")
+@pytest.mark.parametrize("name", ["Matrices", "OnGpu", "StepsOnGpu"])
+def test_an_optimizer_of_another_package_may_want_other_weights_than_those_of_the_trial(name: str) -> None:
+    try_step(config(optimizer=f"third_party.{name}"), torch.nn.Linear(2, 2, bias=False))
+
+
+@pytest.mark.usefixtures("third")
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        (
+            "Matrices",
+            r"^optimizer\.third_party\.Matrices: third_party\.Matrices refuses .*: ValueError: only matrices\.$",
+        ),
+        ({"OnGpu": {"lrr": 1}}, r"lrr is not a keyword of third_party\.OnGpu\. Did you mean lr\?"),
+    ],
+)
+def test_what_it_refuses_of_the_network_is_told(spec: Any, expected: str) -> None:
+    named = {
+        f"third_party.{name}": keywords for name, keywords in ({spec: {}} if isinstance(spec, str) else spec).items()
+    }
+    with pytest.raises(ComponentError, match=expected):
+        try_step(config(optimizer=named), torch.nn.Linear(2, 2))
 
 
 def mistakes(*train: Any, **data: Any) -> list[str]:

@@ -9,10 +9,12 @@ import pytest
 from PIL import Image
 
 from tests.check.helpers import label_map, make_config, make_dataset, save
+from trainlib.check import checks
 from trainlib.check.checks import check_data
 from trainlib.data.complete import complete
 from trainlib.data.phantom import CLASSES, make_classification_dataset
 from trainlib.data.phantom import make_dataset as make_phantom
+from trainlib.data.splits import Case
 
 
 @pytest.fixture
@@ -81,3 +83,32 @@ def test_a_classification_is_checked(tmp_path: Path) -> None:
     outcome = check_data(config)
     assert {found.kind for found in outcome.findings} <= {"class never scored"}
     assert sum(found["cases"] for found in outcome.learned["classes"]["train"].values()) == 6
+
+
+def test_what_is_to_be_predicted_breaks_no_training(root: Path) -> None:
+    save(root / "flat.nii.gz", np.zeros((12, 10, 9), np.float32))
+    (root / "i8.nii.gz").write_bytes(b"")
+    (root / "new.csv").write_text("image\nflat.nii.gz\ni8.nii.gz\nnone.nii.gz\n,\n")
+    findings = check_data(make_config(root, {"predict_csv": "new.csv"})).findings
+    assert {(found.severity, found.csv) for found in findings} == {("warning", "new.csv")}
+    assert {found.kind for found in findings} == {"constant image", "unreadable file", "missing file"}
+    (root / "train.csv").write_text((root / "train.csv").read_text() + "flat.nii.gz,l0.nii.gz\n")
+    findings = check_data(make_config(root, {"predict_csv": "train.csv"})).findings
+    assert {found.severity for found in findings if found.kind == "constant image"} == {"error"}
+
+
+@pytest.mark.parametrize(("name", "memory", "expected"), [
+    ("a.nii", 1 << 31, 6), ("a.nii.gz", 1 << 31, 2), ("a.nii.gz", 1 << 28, 1), ("x" * 300, 1 << 31, 8),
+])  # fmt: skip
+def test_as_many_processes_read_as_memory_allows(
+    root: Path, monkeypatch: pytest.MonkeyPatch, name: str, memory: int, expected: int
+) -> None:
+    if len(name) < 300:
+        with (root / name).open("wb") as file:
+            file.truncate(24 * 2**20)
+    monkeypatch.setattr(checks, "available_memory", lambda: memory)
+    monkeypatch.setattr(checks, "usable_cores", lambda: 8)
+    case = Case("a", 2, (root / name,), None, None, "train.csv")
+    config = make_config(root, {"num_workers": "auto"})
+    assert checks._workers(config, {"train": [case]}) == expected
+    assert checks._workers(make_config(root), {"train": [case]}) == 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trainlib.check.finding import Finding, count, counted, ranked, shortened
+from trainlib.check.finding import Finding, count, counted, first_of_kind, ranked
 
 
 def finding(severity: str, kind: str, row: int = 2) -> Finding:
@@ -16,12 +16,12 @@ def test_errors_come_first_and_kinds_stay_together() -> None:
 
 def test_the_first_five_of_many_are_shown_and_the_rest_is_counted() -> None:
     found = [finding("error", "a", row) for row in range(2, 14)] + [finding("warning", "a")]
-    assert [(f.row, more) for f, more in shortened(found)] == [(2, 0), (3, 0), (4, 0), (5, 0), (6, 7), (2, 0)]
+    assert [(f.row, more) for f, more in first_of_kind(found)] == [(2, 0), (3, 0), (4, 0), (5, 0), (6, 7), (2, 0)]
 
 
 def test_a_single_one_is_shown_rather_than_counted() -> None:
     found = [finding("error", "a", row) for row in range(2, 8)]
-    assert [more for _, more in shortened(found)] == [0] * 6
+    assert [more for _, more in first_of_kind(found)] == [0] * 6
 
 
 def test_a_finding_reads_as_any_other_mistake() -> None:

@@ -24,7 +24,7 @@ from tests.check.helpers import (
     volume,
 )
 from trainlib.check.base import Base
-from trainlib.check.geometry import apart_columns, apart_labels, impossible_grids
+from trainlib.check.geometry import apart_columns, apart_labels, doubtful_labels, impossible_grids
 from trainlib.data.prepare import Preparation
 from trainlib.data.splits import read_split
 from trainlib.errors import DataError
@@ -43,9 +43,9 @@ def shifted(by: float) -> np.ndarray:
     return matrix
 
 
-def refused(root: Path, base: list[Any]) -> bool:
+def refused(root: Path, base: list[Any], **data: Any) -> bool:
     """Tell whether a training refuses the first case."""
-    config = make_config(root, transforms={"base": base})
+    config = make_config(root, data, transforms={"base": base})
     try:
         Preparation(config, with_label=True)(read_split(config, "train")[0])
     except DataError:
@@ -82,14 +82,60 @@ def test_a_label_of_another_shape_is_told_with_both_shapes(root: Path) -> None:
     assert refused(root, ORIENTED)
 
 
-def test_a_coarser_label_of_the_same_space_is_accepted_where_both_are_resampled(root: Path) -> None:
-    matrix = np.diag([2.0, 2.0, 3.0, 1.0])
-    save(root / "l0.nii.gz", label_map(0, (6, 5, 3)), matrix)
-    [found] = apart_labels(*surveyed(root, SPACED))
+UNTURNED: list[Any] = ["LoadImaged", "EnsureChannelFirstd", {"Spacingd": {"pixdim": [1.0, 1.0, 1.0]}}]
+MATCHED: list[Any] = [*ORIENTED, {"ResampleToMatchd": {"key_dst": "image", "mode": ["bilinear", "nearest"]}}]
+CROPPED: list[Any] = [*UNTURNED, {"CropForegroundd": {"source_key": "image"}}]
+PIPELINES = {
+    "plain": ORIENTED[:2],
+    "oriented": ORIENTED,
+    "resampled": SPACED,
+    "resampled, not turned": UNTURNED,
+    "resized": [*ORIENTED[:2], {"Resized": {"spatial_size": [8, 8, 8], "mode": ["trilinear", "nearest"]}}],
+    "matched": MATCHED,
+    "cropped": CROPPED,
+    "cropped, then resized": [*CROPPED, {"Resized": {"spatial_size": [8, 8, 8], "mode": ["trilinear", "nearest"]}}],
+}
+# Shape and affine of the label of a case whose image has the shape 12 x 10 x 9 and the affine 1.
+GRIDS: dict[str, tuple[tuple[int, ...], np.ndarray]] = {
+    "shifted": ((12, 10, 9), shifted(0.9)),
+    "flipped": ((12, 10, 9), np.diag([-1.0, 1.0, 1.0, 1.0]) + 11 * np.outer([1, 0, 0, 0], [0, 0, 0, 1])),
+    "coarser": ((6, 5, 3), np.diag([2.0, 2.0, 3.0, 1.0])),
+    "half as fine": ((6, 5, 5), np.diag([2.0, 2.0, 2.0, 1.0]) + 0.5 * np.outer([1, 1, 1, 0], [0, 0, 0, 1])),
+    "larger": ((12, 10, 14), np.eye(4)),
+}
+
+
+@pytest.mark.parametrize("pipeline", PIPELINES)
+@pytest.mark.parametrize("grid", GRIDS)
+def test_a_label_on_another_grid_is_an_error_where_a_training_refuses_it(root: Path, pipeline: str, grid: str) -> None:
+    shape, affine = GRIDS[grid]
+    save(root / "l0.nii.gz", label_map(0, shape), affine)
+    found = list(apart_labels(*surveyed(root, PIPELINES[pipeline])))
+    assert [f.severity == "error" for f in found if f.where == "train.csv:2"] == (
+        [refused(root, PIPELINES[pipeline])] if found else []
+    )
+    assert bool(found) >= refused(root, PIPELINES[pipeline])
+
+
+def test_a_label_that_is_brought_to_the_grid_of_its_image_is_a_warning(root: Path) -> None:
+    shape, affine = GRIDS["coarser"]
+    save(root / "l0.nii.gz", label_map(0, shape), affine)
+    [found] = apart_labels(*surveyed(root, MATCHED))
     assert found.severity == "warning"
-    assert "They cover the same space and are resampled" in found.remedy
-    [found] = apart_labels(*surveyed(root, ORIENTED))
-    assert found.severity == "error"
+    assert found.remedy == "transforms.base brings both to one grid; look whether that is meant."
+    assert not refused(root, MATCHED)
+
+
+def test_a_shift_within_a_thick_slice_is_an_error(root: Path) -> None:
+    thick = np.diag([0.7, 0.7, 5.0, 1.0])
+    for i in range(8):
+        for name in ("i", "l"):
+            change_header(root / f"{name}{i}.nii.gz", thick)
+    base = [*ORIENTED[:2], {"Spacingd": {"pixdim": [1.0, 1.0, 5.0]}}]
+    assert list(apart_labels(*surveyed(root, base))) == []
+    change_header(root / "l0.nii.gz", shifted(4) @ thick)
+    assert [found.severity for found in apart_labels(*surveyed(root, base))] == ["error"]
+    assert refused(root, base)
 
 
 def test_a_shift_that_is_small_beside_the_voxels_of_the_prepared_case_is_a_warning(root: Path) -> None:
@@ -127,8 +173,11 @@ def test_an_own_transform_may_put_a_label_right(root: Path, tmp_path: Path) -> N
     change_header(root / "l0.nii.gz", DOUBLE)
     patch = {"transforms": str(tmp_path / "patch.py")}
     config = make_config(root, transforms={"base": [*ORIENTED, "Mine"]}, patch=patch)
-    [found] = apart_labels(survey_of(config), Base(config))
+    survey, base = survey_of(config), Base(config)
+    [found] = apart_labels(survey, base)
     assert found.severity == "warning"
+    assert [case.row for case in doubtful_labels(survey, base)] == [2]
+    assert list(doubtful_labels(*surveyed(root, ORIENTED))) == []
 
 
 @pytest.mark.parametrize("value", [np.nan, 0.0])
@@ -141,7 +190,7 @@ def test_an_affine_without_a_place_is_told_and_not_compared(root: Path, value: f
     survey, base = surveyed(root)
     [found] = impossible_grids(survey, base)
     assert (found.severity, found.where, found.kind) == ("error", "train.csv:2", "affine")
-    assert ("holds NaN" if np.isnan(value) else "is not invertible") in found.what
+    assert ("holds nan or infinite numbers" if np.isnan(value) else "is not invertible") in found.what
     assert list(apart_labels(survey, base)) == []
 
 
@@ -175,3 +224,13 @@ def test_a_mask_of_another_size_is_told(tmp_path: Path) -> None:
     found = list(apart_labels(*surveyed(tmp_path, spatial_dims=2)))
     assert told(found) == [("error", "train.csv:2", "l.png"), ("error", "valid.csv:2", "l.png")]
     assert found[0].what == "Label and image differ in shape 4 x 3 and 8 x 6."
+
+
+def test_masks_of_another_size_that_are_resized_lie_apart_for_a_training_too(tmp_path: Path) -> None:
+    Image.fromarray(np.arange(48, dtype=np.uint8).reshape(6, 8)).save(tmp_path / "i.png")
+    Image.new("L", (4, 3)).save(tmp_path / "l.png")
+    for csv in ("train.csv", "valid.csv"):
+        (tmp_path / csv).write_text("image,label\ni.png,l.png\n")
+    base = [*ORIENTED[:2], {"Resized": {"spatial_size": [8, 8], "mode": ["bilinear", "nearest"]}}]
+    found = [finding.severity for finding in apart_labels(*surveyed(tmp_path, base, spatial_dims=2))]
+    assert found == ["error" if refused(tmp_path, base, spatial_dims=2) else "warning"] * 2

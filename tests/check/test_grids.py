@@ -40,7 +40,7 @@ def test_a_spacing_twice_as_large_covers_more() -> None:
     assert found is not None
     assert found.texts == ("spacing 2 x 2 x 2 and 1 x 1 x 1 mm",)
     assert found.apart == pytest.approx(np.linalg.norm([11, 9, 8]))
-    assert [found.origin_alone, found.same_space, found.inside] == [False] * 3
+    assert [found.origin_alone, found.inside] == [False] * 2
 
 
 def test_half_the_voxels_of_twice_the_size_cover_the_same_space() -> None:
@@ -49,7 +49,7 @@ def test_half_the_voxels_of_twice_the_size_cover_the_same_space() -> None:
     found = difference(header(), header(matrix, (6, 5, 5)), reoriented=False)
     assert found is not None
     assert found.texts[0] == "shape 6 x 5 x 5 and 12 x 10 x 9"
-    assert found.same_space
+    assert found.inside
     assert found.apart == np.inf
 
 
@@ -57,7 +57,14 @@ def test_a_label_of_a_part_of_the_image_lies_inside() -> None:
     found = difference(header(), header(shifted(4, 3, 2), (4, 4, 4)), reoriented=False)
     assert found is not None
     assert found.inside
-    assert not found.same_space
+
+
+@pytest.mark.parametrize(("by", "inside"), [(0.9, True), (1.5, False)])
+def test_a_label_reaches_out_by_a_voxel_of_the_same_axis_at_most(by: float, inside: bool) -> None:
+    thick = np.diag([1.0, 1.0, 5.0, 1.0])
+    found = difference(header(thick), header(shifted(by) @ thick, (12, 10, 8)), reoriented=False)
+    assert found is not None
+    assert found.inside == inside
 
 
 @pytest.mark.parametrize("axcodes", ["LPS", "SAR", "AIL"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ def test_nan_is_told_with_its_voxels(root: Path) -> None:
     survey, _ = surveyed(root)
     [found] = not_finite(survey, Trial(survey))
     assert told([found]) == [("error", "train.csv:3", "i1.nii.gz")]
-    assert found.what == "2 voxels are NaN or infinite."
+    assert found.what == "1 voxel is NaN and 1 voxel is infinite."
 
 
 def test_nan_that_the_base_transforms_replace_is_a_warning(root: Path) -> None:
@@ -33,6 +34,52 @@ def test_nan_that_the_base_transforms_replace_is_a_warning(root: Path) -> None:
     save(root / "i1.nii.gz", array)
     survey, _ = surveyed(root, [*ORIENTED, {"SignalFillEmptyd": {"keys": ["image"], "replacement": 0.0}}])
     assert [found.severity for found in not_finite(survey, Trial(survey))] == ["warning"]
+
+
+CLIPPED: list[Any] = [
+    *ORIENTED, {"ScaleIntensityRanged": {"a_min": -3, "a_max": 3, "b_min": 0, "b_max": 1, "clip": True}}
+]  # fmt: skip
+
+
+def test_what_replaces_infinity_is_not_trusted_with_nan(root: Path) -> None:
+    for i, value in enumerate((np.inf, np.nan, -np.inf)):
+        array = volume(i)
+        array[3, 3, 3] = value
+        save(root / f"i{i}.nii.gz", array)
+    survey, _ = surveyed(root, CLIPPED)
+    found = list(not_finite(survey, Trial(survey)))
+    assert told(found) == [
+        ("warning", "train.csv:2", "i0.nii.gz"),
+        ("error", "train.csv:3", "i1.nii.gz"),
+        ("warning", "train.csv:4", "i2.nii.gz"),
+    ]
+    assert [finding.what for finding in found] == [
+        "1 voxel is infinite.", "1 voxel is NaN.", "1 voxel is infinite.",
+    ]  # fmt: skip
+
+
+def test_one_case_of_a_kind_is_prepared_that_with_the_most(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for i in range(4):
+        array = volume(i)
+        array[0, 0, : i + 1] = np.nan
+        save(root / f"i{i}.nii.gz", array)
+    survey, _ = surveyed(root)
+    tried: list[int] = []
+    monkeypatch.setattr(Trial, "cleans", lambda _, case: bool(tried.append(case.row)))
+    assert len(list(not_finite(survey, Trial(survey)))) == 4
+    assert tried == [5]
+
+
+def test_a_missing_modality_is_a_warning_and_a_case_that_shows_nothing_an_error(root: Path) -> None:
+    save(root / "zero.nii.gz", np.zeros((12, 10, 9), np.float32))
+    (root / "train.csv").write_text(
+        "image,t2,label\ni0.nii.gz,zero.nii.gz,l0.nii.gz\nzero.nii.gz,zero.nii.gz,l1.nii.gz\n"
+    )
+    (root / "valid.csv").write_text("image,t2,label\ni6.nii.gz,i7.nii.gz,l6.nii.gz\n")
+    survey, _ = surveyed(root, image_cols=["image", "t2"])
+    found = list(constant_images(survey))
+    assert told(found) == [("warning", "train.csv:2", "zero.nii.gz")] + [("error", "train.csv:3", "zero.nii.gz")] * 2
+    assert found[0].remedy.startswith("Nothing, where it stands for an image that was not taken")
 
 
 def test_a_constant_image_is_told_with_its_value(root: Path) -> None:

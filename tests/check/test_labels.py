@@ -66,6 +66,13 @@ def test_a_class_that_is_never_shown_is_an_error_and_one_that_is_never_scored_a_
     ]
 
 
+def test_labels_without_background_miss_nothing(root: Path) -> None:
+    for i in range(8):
+        save(root / f"l{i}.nii.gz", (label_map(i, classes=2) + 1).astype(np.uint8))
+    survey, _ = surveyed(root)
+    assert list(absent_classes(survey)) == []
+
+
 def test_shares_are_those_of_numpy(root: Path) -> None:
     survey, _ = surveyed(root)
     shares = class_shares(survey)["train"]
@@ -82,6 +89,13 @@ def test_classes_of_a_classification_are_counted_by_case(root: Path) -> None:
     assert class_shares(survey)["train"].cases == {"a": 2, "b": 1}
     [found] = absent_classes(survey)
     assert found.what == "No case of the split valid has the class b."
+
+
+def test_a_multilabel_task_with_too_few_names_has_no_shares(root: Path) -> None:
+    for csv in ("train.csv", "valid.csv"):
+        (root / csv).write_text("image,a,b,c\ni0.nii.gz,1,1,0\n")
+    data = {"label_cols": ["a", "b", "c"], "classes": ["x", "y"]}
+    assert class_shares(survey_of(make_config(root, data, task="classification"))) == {}
 
 
 def test_findings_of_a_multilabel_task_are_counted_each(root: Path) -> None:

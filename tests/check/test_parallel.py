@@ -6,7 +6,9 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -14,7 +16,7 @@ import pytest
 from tests.check.deadly import read_or_die
 from tests.check.helpers import make_cases
 from trainlib.check import parallel
-from trainlib.check.parallel import read_headers, read_voxels
+from trainlib.check.parallel import read_headers, read_voxels, size_of
 from trainlib.check.reading import File, read_facts
 
 # Two processes that each read for a minute.
@@ -73,6 +75,40 @@ def test_a_file_that_kills_its_process_is_named_and_the_others_are_read(
     [dead] = [file.path.name for file, facts in found.items() if facts.error]
     assert dead == "i2.nii.gz"
     assert "most likely because memory ran out" in found[files[2]].error
+
+
+def test_only_files_that_were_being_read_are_read_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_cases(tmp_path, 16)
+    files = [File(tmp_path / f"i{i}.nii.gz") for i in range(16)]
+    pools: list[int] = []
+
+    class Counted(ProcessPoolExecutor):
+        def __init__(self, workers: int, *others: Any) -> None:
+            pools.append(workers)
+            super().__init__(workers, *others)
+
+    monkeypatch.setattr(parallel, "PATIENCE", -1)
+    monkeypatch.setattr(parallel, "read_facts", read_or_die)
+    monkeypatch.setattr(parallel, "ProcessPoolExecutor", Counted)
+    found = read_voxels(files, 3, 3)
+    assert [file.path.name for file, facts in found.items() if facts.error] == ["i2.nii.gz"]
+    assert pools[0] == 3
+    assert pools[-1] == 1  # half of three, for the rest
+    assert len(pools) <= 1 + 3 + 1
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_large_file_never_ends_the_process_that_asks(
+    files: list[File], monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    monkeypatch.setattr(parallel, "_SMALL", size_of(files[2]) - 1)
+    monkeypatch.setattr(parallel, "read_facts", read_or_die)
+    found = read_voxels([files[2]], 3, workers)
+    assert "ended by the system" in found[files[2]].error
+
+
+def test_a_name_that_is_none_has_no_size(tmp_path: Path) -> None:
+    assert [size_of(File(tmp_path / name)) for name in ("x" * 300, "a\0b", "absent")] == [0, 0, 0]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])

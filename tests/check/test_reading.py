@@ -62,4 +62,4 @@ def test_what_cannot_be_read_says_why(tmp_path: Path, voxels: bool) -> None:
         assert error, name
         assert re.search(expected, error), (name, error)
         assert str(tmp_path) not in error
-    assert read_facts(File(tmp_path / "none.png"), 3, voxels=voxels).error == "there is no such file"
+    assert read_facts(File(tmp_path / "none.png"), 3, voxels=voxels).error == "No such file or directory"

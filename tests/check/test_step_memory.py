@@ -112,3 +112,18 @@ def test_a_network_that_needs_values_is_not_estimated(root: Path, tmp_path: Path
         "    return Picky(1, 3, 1)\n"
     )
     assert step_memory(config(root, patch={"model": str(tmp_path / "model.py")}), WINDOW, 2) is None
+
+
+def test_a_network_that_asserts_something_of_its_batch_is_not_estimated(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "model.py").write_text(
+        "import torch\n"
+        "class Small(torch.nn.Conv3d):\n"
+        "    def forward(self, x):\n"
+        "        assert x.shape[0] < 4\n"
+        "        return super().forward(x)\n"
+        "def get_model(config):\n"
+        "    return Small(1, 3, 1)\n"
+    )
+    own = config(root, patch={"model": str(tmp_path / "model.py")})
+    assert step_memory(own, WINDOW, 2) is not None
+    assert step_memory(own, WINDOW, 8) is None

@@ -29,7 +29,9 @@ def test_percentiles_of_a_large_image_are_those_of_a_sample_of_it() -> None:
 def test_label_values_are_counted(dtype: type) -> None:
     array = RNG.choice([0, 1, 7], size=(1, 30, 30), p=[0.5, 0.3, 0.2]).astype(dtype)
     expected = dict(zip(*(part.tolist() for part in np.unique(array, return_counts=True)), strict=True))
-    assert describe_voxels(array, label=True).values == expected
+    found = describe_voxels(array, label=True)
+    assert found.values == expected
+    assert (found.digest, found.ranges) == ("", ())
 
 
 def test_negative_and_broken_values_are_counted_too() -> None:
@@ -46,9 +48,11 @@ def test_only_the_most_frequent_of_very_many_values_are_kept() -> None:
 
 def test_nan_and_infinity_are_counted_and_left_out() -> None:
     found = describe_voxels(np.array([[np.nan, 1.0, 3.0, np.inf, -np.inf]]), label=True)
-    assert found.nonfinite == 3
-    assert (found.ranges[0].minimum, found.ranges[0].maximum) == (1.0, 3.0)
+    assert (found.nan, found.above, found.below, found.infinite, found.nonfinite) == (1, 1, 1, 2, 3)
     assert found.values == {1.0: 1, 3.0: 1}
+    found = describe_voxels(np.array([[np.nan, 1.0, 3.0, np.inf, -np.inf]]), label=False)
+    assert (found.ranges[0].minimum, found.ranges[0].maximum) == (1.0, 3.0)
+    assert (found.nan, found.above, found.below) == (1, 1, 1)
     assert describe_voxels(np.full((1, 4), np.nan), label=False).ranges == ()
 
 

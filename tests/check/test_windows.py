@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from tests.check.helpers import label_map, make_config, make_dataset, save, survey_of, told, volume
+from trainlib.check import windows as module
 from trainlib.check.base import Base
-from trainlib.check.windows import Windows, cut_windows
+from trainlib.check.windows import Augmentation, Windows, cut_windows
 
 PAD: dict[str, Any] = {"SpatialPadd": {"spatial_size": [8, 8, 8]}}
 CROP: dict[str, Any] = {"RandSpatialCropd": {"roi_size": [8, 8, 8]}}
@@ -73,3 +74,53 @@ def test_images_of_several_sizes_cannot_be_classified_in_batches(root: Path) -> 
     assert found.findings[0].remedy.startswith("Bring all images to one size, with Resized")
     resized = {"base": ["LoadImaged", "EnsureChannelFirstd", {"Resized": {"spatial_size": [8, 8, 8]}}]}
     assert windows(root, flip, data=data, task="classification", transforms=resized).findings == []
+
+
+FLIP: list[Any] = [{"RandFlipd": {"spatial_axis": 0}}]
+
+
+@pytest.fixture
+def tried(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
+    """The shapes that the augmentation was tried on."""
+    shapes: list[tuple[int, ...]] = []
+    real = Augmentation.outcome
+
+    def outcome(self: Augmentation, shape: tuple[int, ...]) -> Any:
+        shapes.append(shape)
+        return real(self, shape)
+
+    monkeypatch.setattr(Augmentation, "outcome", outcome)
+    return shapes
+
+
+def many_shapes(root: Path) -> list[tuple[int, ...]]:
+    """Give each training case another shape, none of them small."""
+    shapes = [(12 + i, 10, 9 + 2 * i) for i in range(6)]
+    for i, shape in enumerate(shapes):
+        save(root / f"i{i}.nii.gz", volume(i, shape))
+        save(root / f"l{i}.nii.gz", label_map(i, shape))
+    return shapes
+
+
+def test_two_shapes_tell_of_all_where_none_is_changed(root: Path, tried: list[tuple[int, ...]]) -> None:
+    shapes = many_shapes(root)
+    alone = windows(root, FLIP, data={"batch_size": 1})
+    assert (tried, alone.findings) == (shapes[:2], [])
+    tried.clear()
+    batched = windows(root, FLIP)
+    assert tried == shapes[:2]
+    assert [found.where for found in batched.findings] == [f"train.csv:{row}" for row in range(3, 8)]
+    assert "and 17 x 10 x 19 after transforms.train" in batched.findings[-1].what
+
+
+def test_shapes_that_follow_no_rule_are_tried_each_up_to_a_number_of_voxels(
+    root: Path, tried: list[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shapes = many_shapes(root)
+    half: list[Any] = [{"Zoomd": {"zoom": 0.5, "keep_size": False}}]
+    assert len(windows(root, half).findings) == 5
+    assert tried == shapes
+    tried.clear()
+    monkeypatch.setattr(module, "_MOST_VOXELS", 14 * 10 * 13 + 1)
+    assert len(windows(root, half).findings) == 2
+    assert tried == shapes[:3]

@@ -15,10 +15,11 @@ import torch
 
 from trainlib.commands.doctor.examine import CHECKS, examine
 from trainlib.commands.doctor.facts import GIB, MIB, Disk, Facts, Gpu, Requirement, Torch
-from trainlib.commands.doctor.gather import gather, usable_cores
+from trainlib.commands.doctor.gather import gather
 from trainlib.commands.doctor.gpus import parse_driver
 from trainlib.commands.doctor.packages import import_failures, installed_versions, requirements
 from trainlib.config.load import load_config
+from trainlib.data.machine import total_memory, usable_cores
 from trainlib.debug.finding import Finding
 
 H100 = Gpu("NVIDIA H100", 80 * GIB, 79 * GIB, (9, 0))
@@ -53,8 +54,13 @@ def without_gpu(**values: Any) -> dict[str, Any]:
     return {"torch": torch_of(usable=False, gpus=(), **values)}
 
 
-def disk(**values: Any) -> dict[str, Any]:
-    return {"disks": (replace(WORKSTATION.disks[1], **values),)}
+def disk(number: int = 1, **values: Any) -> dict[str, Any]:
+    return {"disks": (replace(WORKSTATION.disks[number], **values),)}
+
+
+CROWDED = replace(H100, capability=None, free=4 * GIB, uuid="GPU-1f2e3d")
+SECOND = {"driver_gpus": (replace(H100, capability=None, uuid="GPU-0a1b2c"), CROWDED)}
+"""A second GPU, which others use."""
 
 
 SICK: list[tuple[str, dict[str, Any], str, str, str, str]] = [
@@ -97,6 +103,10 @@ SICK: list[tuple[str, dict[str, Any], str, str, str, str]] = [
      "no kernels for Tesla P100", "Install a torch that was built for it"),
     ("gpu in use", {"driver_gpus": (Gpu("NVIDIA H100", 80 * GIB, 4 * GIB),)}, "gpu memory", "warning",
      "76.0 GiB of 80.0 GiB are in use", "nvidia-smi"),
+    ("the gpu in use is chosen", SECOND | {"variables": {"CUDA_VISIBLE_DEVICES": "1"}}, "gpu memory", "warning",
+     "NVIDIA H100: 76.0 GiB of 80.0 GiB are in use", "nvidia-smi"),
+    ("it is chosen by its name", SECOND | {"variables": {"CUDA_VISIBLE_DEVICES": "GPU-1f,0"}}, "gpu memory", "warning",
+     "76.0 GiB of 80.0 GiB are in use", "nvidia-smi"),
     ("left from debugging", {"variables": {"CUDA_LAUNCH_BLOCKING": "1"}}, "variables", "warning",
      "CUDA_LAUNCH_BLOCKING is set", "unset CUDA_LAUNCH_BLOCKING"),
     ("one thread", without_gpu(threads=1) | {"driver_gpus": (), "variables": {"OMP_NUM_THREADS": "1"}}, "cpu",
@@ -110,10 +120,16 @@ SICK: list[tuple[str, dict[str, Any], str, str, str, str]] = [
     ("docker", {"shared": (64 * MIB, 64 * MIB)}, "shared memory", "problem",
      "64 MiB of 64 MiB are free, but 8 workers may need 1.2 GiB", "--shm-size=2g"),
     ("small shared memory", {"shared": (GIB, GIB)}, "shared memory", "warning", "8 workers may need", "--shm-size"),
-    ("no git", {"git": False}, "git", "warning", "There is no git", "apt install git"),
+    ("no git", {"git": False}, "git", "warning", "There is no git", "Install git."),
     ("read-only", disk(writable=False), "cache", "problem", "/scratch cannot be written into", "data.cache_dir"),
     ("full", disk(free=100 * MIB), "cache", "problem", "100 MiB free (xfs): too little", "data.cache_dir"),
     ("nearly full", disk(free=2 * GIB), "cache", "warning", "2.0 GiB free (xfs): little", "Delete something"),
+    ("no room for runs", disk(0, free=100 * MIB), "runs", "problem", "100 MiB free (ext4): too little for checkpoints",
+     "run.root"),
+    ("little room for runs", disk(0, free=GIB), "runs", "warning", "little for checkpoints and predictions",
+     "run.root"),
+    ("no room for temporary files", disk(what="temporary", free=50 * MIB), "temporary", "warning",
+     "50 MiB free (xfs): little for the temporary files", "point TMPDIR to another folder"),
     ("out of inodes", disk(files=3), "cache", "problem", "only 3 files can still be made", "Delete small files"),
     ("far away", disk(kind="nfs4"), "cache", "warning", "read over the network", "data.cache_dir"),
 ]  # fmt: skip
@@ -144,7 +160,7 @@ def test_what_is_wrong_is_told_with_its_remedy(
 
 def test_every_check_that_can_complain_is_in_the_table() -> None:
     silent = {"tested set", "extras"}  # they only tell
-    assert {row[2] for row in SICK} - {"cache"} == CHECKS.keys() - silent
+    assert {row[2] for row in SICK} - {"cache", "runs", "temporary"} == CHECKS.keys() - silent
 
 
 @pytest.mark.parametrize(
@@ -160,6 +176,11 @@ def test_every_check_that_can_complain_is_in_the_table() -> None:
         {"shared": None},
         {"open_files": None},
         {"workers": 0, "shared": (MIB, MIB)},
+        SECOND | {"variables": {"CUDA_VISIBLE_DEVICES": "0"}},  # the other one is in use
+        SECOND | {"variables": {"CUDA_VISIBLE_DEVICES": "GPU-0a1b2c"}},
+        SECOND | {"variables": {"CUDA_VISIBLE_DEVICES": "0,GPU-ff,1"}},  # CUDA stops at what it does not know
+        disk(what="temporary", free=200 * MIB),
+        disk(0, free=5 * GIB),
         {"disks": (Disk("runs", "/nfs/runs", 500 * GIB, 10**7, "nfs4"),)},  # few and large files
     ],
 )
@@ -183,7 +204,19 @@ def test_the_tested_set_and_the_extras_are_told() -> None:
     found = findings(tested={"monai": "1.6.1", "lightning": "2.6.5"}, extras={"tune": ("ray",), "viewer": ()})
     assert found["tested set"].text.startswith("1 of 2 packages have the version of constraints.txt")
     assert "lightning 2.6.6 (tested 2.6.5)" in found["tested set"].text
-    assert found["extras"].text == "tune: no (pip install 'trainlib[tune]'), viewer: yes"
+    assert found["extras"].text == "tune: no (pip install '.[tune]' in a clone of trainlib), viewer: yes"
+
+
+def test_requirements_that_nobody_tells_are_not_called_met() -> None:
+    assert findings(requirements=())["requirements"].text == "not known, for trainlib runs without being installed"
+
+
+def test_no_remedy_asks_a_package_index_for_trainlib() -> None:
+    sick = [findings(**row[1]) for row in SICK]
+    texts = [found.text for of_one in sick for found in of_one.values()]
+    assert not any("install trainlib" in text or "--upgrade trainlib" in text for text in texts)
+    reinstalled = findings(torch=None)["torch"].text
+    assert ".venv/bin/pip install -c constraints.txt ." in reinstalled
 
 
 def test_a_compromised_package_is_not_imported(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,33 +237,15 @@ def test_a_package_that_cannot_be_imported_is_told_and_does_no_harm(monkeypatch:
 
 
 def test_the_answer_of_the_driver_is_read() -> None:
-    text = "570.86.15, NVIDIA H100 80GB HBM3, 81559, 80994\n570.86.15, NVIDIA GB10, [N/A], [N/A]\n"
+    text = "570.86.15, NVIDIA H100 80GB HBM3, 81559, 80994, GPU-1a2b\n570.86.15, NVIDIA GB10, [N/A], [N/A], GPU-3c4d\n"
     assert parse_driver(text) == (
         "570.86.15",
-        (Gpu("NVIDIA H100 80GB HBM3", 81559 * MIB, 80994 * MIB), Gpu("NVIDIA GB10", 0, None)),
+        (
+            Gpu("NVIDIA H100 80GB HBM3", 81559 * MIB, 80994 * MIB, None, "GPU-1a2b"),
+            Gpu("NVIDIA GB10", 0, None, None, "GPU-3c4d"),
+        ),
     )
     assert parse_driver("No devices were found\n") == ("", ())
-
-
-@pytest.mark.parametrize(
-    ("files", "cores"),
-    [
-        ({"cpu.max": "150000 100000\n"}, 2),
-        ({"cpu.max": "50000 100000\n"}, 1),
-        ({"cpu.max": "max 100000\n"}, 6),
-        ({"cpu/cpu.cfs_quota_us": "300000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 3),
-        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, 6),
-        ({}, 6),
-    ],
-)
-def test_the_quota_of_a_container_limits_the_cores(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], cores: int
-) -> None:
-    monkeypatch.setattr("os.sched_getaffinity", lambda pid: set(range(6)), raising=False)
-    for name, text in files.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text)
-    assert usable_cores(tmp_path) == cores
 
 
 def test_requirements_are_those_of_trainlib_and_of_what_it_requires() -> None:
@@ -248,6 +263,8 @@ def test_this_machine_is_described_as_it_is(write_config: Callable[..., Path], t
     assert facts.packages["monai"]
     assert facts.memory <= psutil.virtual_memory().total
     assert 1 <= facts.cores <= facts.machine_cores
+    assert (facts.cores, facts.memory) == (usable_cores(), total_memory())
+    assert 0 < facts.available <= facts.memory
     assert (facts.workers, facts.accelerator) == (3, "cpu")
     assert [(disk.what, disk.path) for disk in facts.disks[:2]] == [
         ("runs", str(tmp_path / "runs")),

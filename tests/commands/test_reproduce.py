@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -23,15 +25,17 @@ from trainlib import fit, load_config
 from trainlib.callbacks import Record
 from trainlib.callbacks.snapshot import names_of_copies
 from trainlib.cli import app
+from trainlib.commands.reproduce import REPETITION, process
 from trainlib.commands.reproduce import repeat as repeating
 from trainlib.commands.reproduce.data import check_data
 from trainlib.commands.reproduce.original import Original, open_original
 from trainlib.commands.reproduce.repeat import changed_settings, repeat, repetition_folder
+from trainlib.commands.reproduce.scratch import scratch
 from trainlib.commands.reproduce.starts import digest
 from trainlib.config.load import dump_settings
 from trainlib.data.fingerprint import CHANGED, TABLE, read_fingerprints, write_fingerprints
 from trainlib.data.phantom import CLASSES
-from trainlib.errors import ConfigError, DataError, InputError, TrainlibError
+from trainlib.errors import ConfigError, DataError, InputError, Interrupted, TrainlibError
 from trainlib.folder import RunFolder
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
@@ -103,6 +107,7 @@ def invoke(*arguments: str | Path) -> Result:
 
 
 def test_a_run_is_repeated_from_its_snapshot_alone_and_is_identical(run: Path, tmp_path: Path, cli: Cli) -> None:
+    rewrite(run / "config.yaml", seed=7, trainer__max_epochs=3)  # which the repetition takes no notice of
     source = run / "snapshot" / "trainlib" / "__init__.py"
     source.write_text(source.read_text().replace('__version__ = "', '__version__ = "9.9.9 of '))
     elsewhere = tmp_path / "elsewhere"  # holds what must not be imported in place of the snapshot
@@ -125,17 +130,29 @@ def test_a_run_is_repeated_from_its_snapshot_alone_and_is_identical(run: Path, t
     assert one.keys() == other.keys()
     assert all(torch.equal(tensor, other[name]) for name, tensor in one.items())
     assert not (again / "report.html").exists()
+    assert (
+        "note          config.yaml is not as the snapshot keeps it: seed (42, now 7), trainer.max_epochs" in done.stdout
+    )
+    for file in (
+        again / "config.yaml",
+        again / "snapshot/config.yaml",
+    ):  # which name nothing that is gone, or elsewhere
+        kept = load_config(file)
+        assert (kept.seed, kept.data.cache_dir) == (42, None)
+        assert kept.data.train_csv == str(again / "snapshot/csvs/train.csv")
+        assert kept.patch.transforms == str(again / "snapshot/patches/mine.py")
+        assert kept.data.root == load_config(run / "config.yaml").data.root
     assert sorted(path.name for path in run.parent.iterdir()) == ["tiny", "tiny_reproduced"]  # no cache is left
     assert digest(run) == before
     assert not list(run.rglob("__pycache__"))
 
 
 @pytest.mark.slow
-def test_another_seed_differs_and_the_setting_is_named(run: Path, cli: Cli) -> None:
-    rewrite(run / "config.yaml", seed=7)
+def test_a_snapshot_of_another_seed_differs(run: Path, cli: Cli) -> None:
+    rewrite(run / "snapshot" / "config.yaml", seed=7)
     done = cli("reproduce", run, "--out", run.parent / "other")
     assert done.returncode == 1
-    assert "config.yaml is not as the snapshot keeps it: seed (42, now 7)." in done.stdout
+    assert "config.yaml is not as the snapshot keeps it: seed (7, now 42)." in done.stdout
     assert done.stdout.splitlines()[-1] == "differs: metrics.csv, cases.csv, last.ckpt"
     assert "epoch 1, train/loss" in done.stdout
     assert (run.parent / "other" / "cases.csv").is_file()
@@ -291,6 +308,7 @@ REFUSED: list[tuple[Callable[[Path], Any], str]] = [
     (untested, "the run has not been tested yet"),
     (continued_from_elsewhere, "its first epoch is number 2: it went on from a checkpoint of elsewhere"),
     (lambda run: (run / "checkpoints/last.ckpt").unlink(), "no checkpoints/last.ckpt"),
+    (lambda run: (run / "snapshot/config.yaml").unlink(), "the snapshot lacks snapshot/config.yaml"),
     (lambda run: shutil.rmtree(run / "snapshot/trainlib"), "the snapshot lacks snapshot/trainlib/__init__.py"),
     (lambda run: (run / "snapshot/csvs/valid.csv").unlink(), "the snapshot lacks snapshot/csvs/valid.csv"),
     (lambda run: (run / "snapshot/patches/mine.py").unlink(), "the snapshot lacks snapshot/patches/mine.py"),
@@ -334,7 +352,7 @@ def test_the_next_free_number_is_taken(run: Path) -> None:
 
 
 def test_only_places_change_and_what_sends_or_draws_is_switched_off(run: Path) -> None:
-    rewrite(run / "config.yaml", pushover={"credentials": "/nowhere/pushover.yaml"})
+    rewrite(run / "snapshot/config.yaml", pushover={"credentials": "/nowhere/pushover.yaml"})
     original = open_original(run)
     changes = changed_settings(original, run.parent / "again", Path("/tmp/cache"))
     csvs = {f"{split}_csv": str(run / f"snapshot/csvs/{split}.csv") for split in ("train", "valid", "test")}
@@ -347,9 +365,9 @@ def test_only_places_change_and_what_sends_or_draws_is_switched_off(run: Path) -
 
 
 def test_settings_that_the_run_did_not_know_are_left_out(run: Path) -> None:
-    content = yaml.safe_load((run / "config.yaml").read_text())
+    content = yaml.safe_load((run / "snapshot/config.yaml").read_text())
     del content["emissions"], content["data"]["predict_csv"], content["run"]["overwrite"]
-    (run / "config.yaml").write_text(yaml.safe_dump(content))
+    (run / "snapshot/config.yaml").write_text(yaml.safe_dump(content))
     changes = changed_settings(open_original(run), run.parent / "again", Path("/tmp/cache"))
     assert "emissions" not in changes
     assert "predict_csv" not in changes["data"]
@@ -362,7 +380,7 @@ def test_paths_with_a_dollar_are_read_as_they_stand(write_config: Callable[..., 
 
 
 def test_relative_paths_start_from_the_working_directory_of_the_run(run: Path, data: Path) -> None:
-    rewrite(run / "config.yaml", data__root="data")
+    rewrite(run / "snapshot/config.yaml", data__root="data")
     environment = run / "snapshot" / "environment.json"
     facts = json.loads(environment.read_text()) | {"working_directory": str(data.parent)}
     environment.write_text(json.dumps(facts))
@@ -407,7 +425,7 @@ def test_what_changed_between_the_starts_is_told(run: Path) -> None:
 
 
 def test_other_doubts_are_told(run: Path) -> None:
-    rewrite(run / "config.yaml", trainer__max_time="00:00:10:00")
+    rewrite(run / "snapshot/config.yaml", trainer__max_time="00:00:10:00")
     rows = [*read_fingerprints(run / "snapshot" / TABLE).values()]
     rows[0] = type(rows[0])(**{**vars(rows[0]), "note": CHANGED})
     write_fingerprints(run / "snapshot" / TABLE, rows)
@@ -420,8 +438,20 @@ def test_other_doubts_are_told(run: Path) -> None:
 
 
 def test_the_limit_of_cases_is_told(run: Path) -> None:
-    rewrite(run / "config.yaml", data__limit_cases=3)
-    assert "the first 3 cases of each split" in open_original(run).remarks[0]
+    rewrite(run / "snapshot/config.yaml", data__limit_cases=3)
+    assert any("the first 3 cases of each split" in remark for remark in open_original(run).remarks)
+
+
+def test_an_edit_of_the_config_beside_the_snapshot_is_a_note_alone(run: Path) -> None:
+    rewrite(run / "config.yaml", seed=7, optimizer={"SGD": {"lr": 0.1}}, data__num_workers=3, model={3: 4})
+    original = open_original(run)
+    assert original.config.seed == original.settings["seed"] == 42
+    assert list(original.config.optimizer.kwargs) == ["lr"]
+    [remark] = original.remarks
+    assert remark.startswith("config.yaml is not as the snapshot keeps it: model (UNet(channels=[4, 8], ")
+    assert "now 3), optimizer (AdamW(lr=0.01), now SGD(lr=0.1)), seed (42, now 7)" in remark
+    assert "num_workers" not in remark
+    assert original.doubts == []
 
 
 @pytest.mark.parametrize(
@@ -435,14 +465,14 @@ def test_the_limit_of_cases_is_told(run: Path) -> None:
 def test_a_repetition_that_fails_is_told(
     run: Path, monkeypatch: pytest.MonkeyPatch, status: int, error: type[TrainlibError], sentence: str
 ) -> None:
-    monkeypatch.setattr(repeating, "_run", lambda original, arguments: status)
+    monkeypatch.setattr(repeating, "run_snapshot", lambda original, arguments, scratch: status)
     with pytest.raises(error, match=sentence):
         repeat(open_original(run), run.parent / "again")
     assert [path.name for path in run.parent.iterdir()] == ["tiny"]
 
 
 def test_another_package_in_place_of_the_snapshot_is_refused(tmp_path: Path) -> None:
-    command = [sys.executable, "-P", "-c", repeating._PROGRAM, str(tmp_path / "trainlib"), "--help"]
+    command = [sys.executable, "-P", "-c", process._PROGRAM, str(tmp_path / "trainlib"), "--help"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert f"The code of the snapshot is in {tmp_path}/trainlib, but" in done.stderr
@@ -462,26 +492,98 @@ def test_the_threads_are_those_of_the_run(run: Path, monkeypatch: pytest.MonkeyP
 WAITING = """
 import os, pathlib, signal, sys, time
 def main():
-    place = pathlib.Path(sys.argv[3]).parent  # of the run's config.yaml
+    place = pathlib.Path(sys.argv[3]).parents[1]  # the run, whose snapshot holds the config
+    (place.parent / "tiny_reproduced").mkdir()
     def end(*_):
         (place / "ended").touch()
         sys.exit(143)
     signal.signal(signal.SIGTERM, end)
-    (place / "started").touch()
+    (place / "part").write_text(str(os.getpid()))
+    (place / "part").rename(place / "started")
     time.sleep(60)
 """
 
 
-def test_a_signal_ends_the_repetition_too_and_leaves_no_cache(run: Path) -> None:
+def begun(run: Path) -> subprocess.Popen[str]:
+    """Start a repetition that waits for a signal, and wait until it does."""
     (run / "snapshot/trainlib/cli/__init__.py").write_text(WAITING)
-    process = subprocess.Popen([sys.executable, "-m", "trainlib", "reproduce", str(run)], stdout=subprocess.DEVNULL)
+    command = [sys.executable, "-m", "trainlib", "reproduce", str(run), "--force"]
+    started = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     while not (run / "started").exists():
-        assert process.poll() is None
+        assert started.poll() is None
         time.sleep(0.1)
-    process.terminate()
-    assert process.wait(60) == 143
+    return started
+
+
+def test_a_signal_ends_the_repetition_too_and_leaves_no_cache(run: Path) -> None:
+    started = begun(run)
+    started.terminate()
+    _, told = started.communicate(timeout=60)
+    assert started.returncode == 143
     assert (run / "ended").exists()
-    assert [path.name for path in run.parent.iterdir()] == ["tiny"]
+    again = run.with_name("tiny_reproduced")
+    assert sorted(path.name for path in run.parent.iterdir()) == ["tiny", "tiny_reproduced"]
+    assert told == f"Interrupted. Run `trainlib reproduce {run} --force` again; what was trained is in {again}.\n"
+
+
+def test_what_a_killed_repetition_left_is_removed_by_the_next_when_its_process_is_gone_too(run: Path) -> None:
+    started = begun(run)
+    [left] = run.parent.glob(".reproducing-*")
+    pid = int((run / "started").read_text())
+    started.kill()
+    started.wait()
+    assert started.stderr is not None
+    started.stderr.close()
+    with scratch(run.parent) as place:
+        assert left.is_dir()  # the training itself goes on, and uses it
+        os.kill(pid, signal.SIGKILL)
+        while Path(f"/proc/{pid}/stat").exists() and Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z":
+            time.sleep(0.05)
+        with scratch(run.parent) as other:
+            assert not left.exists()
+            assert place.path.is_dir()
+            assert other.path.is_dir()
+    assert list(run.parent.glob(".reproducing-*")) == []
+
+
+def test_a_repetition_leaves_the_advice_on_how_to_go_on_to_its_parent(
+    tmp_path: Path,
+    write_config: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise_signal = Interrupted(signal.SIGTERM)
+        raise_signal.checkpoint = tmp_path / "last.ckpt"
+        raise raise_signal
+
+    monkeypatch.setattr("trainlib.run.fit", interrupted)
+    words = ["fit", "-c", str(write_config())]
+    alone = CliRunner().invoke(app, words)
+    assert (alone.exit_code, "Interrupted. It goes on with:" in alone.stderr) == (143, True)
+    below = CliRunner().invoke(app, words, env={REPETITION: "1"})
+    assert (below.exit_code, below.stderr) == (143, "")
+
+
+def test_where_ctrl_c_cannot_be_passed_on_the_repetition_is_waited_for(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited = []
+
+    class Process:
+        def wait(self) -> int:
+            waited.append(True)
+            if len(waited) == 1:
+                raise Interrupted(signal.SIGINT)
+            return 0
+
+        def send_signal(self, number: int) -> None:
+            raise ValueError(f"Unsupported signal: {number}")  # as on Windows
+
+    monkeypatch.setattr(process.subprocess, "Popen", lambda *_, **__: Process())
+    with pytest.raises(Interrupted):
+        repeat(open_original(run), run.parent / "again")
+    assert len(waited) == 2
 
 
 def test_copies_of_files_that_share_a_name_do_not_overwrite_each_other() -> None:

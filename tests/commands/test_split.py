@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import glob
+import os
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -275,6 +277,44 @@ def test_csvs_that_are_there_are_kept_unless_told_otherwise(tmp_path: Path) -> N
     assert (tmp_path / "data" / "test.csv").read_text().startswith("image,label\n")
 
 
+def test_csvs_are_all_written_before_the_first_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    request = replace(masks(tmp_path / "data", 10, {1: [*range(10)]}), overwrite=True)
+    for part in PARTS:
+        (tmp_path / "data" / f"{part}.csv").write_text(f"{part} of before\n")
+    real, synced = os.fsync, []
+
+    def fsync(handle: int) -> None:
+        synced.append(handle)
+        if len(synced) == 3:
+            raise OSError(errno.EIO, "Input/output error")
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    [problem] = refused(request)
+    assert problem == f"{tmp_path / 'data'}: cannot be written to: OSError: [Errno 5] Input/output error."
+    files = sorted(path.name for path in (tmp_path / "data").iterdir() if path.is_file())
+    assert files == ["test.csv", "train.csv", "valid.csv"]
+    assert [(tmp_path / "data" / f"{part}.csv").read_text() for part in PARTS] == [f"{p} of before\n" for p in PARTS]
+
+
+def test_csvs_that_were_replaced_before_a_failure_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    request = replace(masks(tmp_path / "data", 10, {1: [*range(10)]}), overwrite=True)
+    split(request)
+    before = {part: (tmp_path / "data" / f"{part}.csv").read_text() for part in PARTS}
+    real = Path.replace
+
+    def rename(self: Path, target: Path) -> Path:
+        if target.name == "valid.csv":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "replace", rename)
+    [problem] = refused(replace(request, seed=1))
+    assert problem.endswith("Permission denied. Replaced already: test.csv.")
+    after = {part: (tmp_path / "data" / f"{part}.csv").read_text() for part in PARTS}
+    assert [part for part in PARTS if after[part] != before[part]] == ["test"]
+
+
 def test_files_that_are_no_label_maps_are_named_and_nothing_is_written(tmp_path: Path) -> None:
     request = masks(tmp_path / "data", 30, {1: [*range(30)]})
     for number in range(12):
@@ -321,6 +361,8 @@ def test_what_a_user_should_know_is_noted(tmp_path: Path) -> None:
         "test.csv: no case holds label 9; in all one does.",
         "test.csv: has 5.0% of the cases instead of 15.0%, for patients stay whole; 99 alone has 36.",
     ]
+    few = replace(masks(tmp_path / "few", 4, {1: [*range(4)]}), group=r"p(\d+_\d)")  # a case of each patient
+    assert "train.csv: has 50.0% of the cases instead of 70.0%." in split(few).notes
     [note] = split(replace(request, overwrite=True)).notes[-1:]
     assert note.startswith("Every case counts as a patient of its own.")
     empty = split(masks(tmp_path / "empty", 6, {}))
@@ -367,6 +409,8 @@ def test_a_csv_of_labels_that_cannot_be_used_is_told(
         ({"valid": 0.0}, ["--valid 0 --test 0.15: expected shares between 0 and 1"]),
         ({"valid": 0.5, "test": 0.5}, ["--valid 0.5 --test 0.5: expected shares between 0 and 1"]),
         ({"test": float("nan")}, ["--valid 0.15 --test nan: expected shares between 0 and 1"]),
+        ({"folder": Path("x" * 300)}, [f"{'x' * 300}: there is no such folder."]),
+        ({"label": None, "label_csv": Path("x" * 300)}, [f"--label-csv {'x' * 300}: there is no such file."]),
         ({"folder": Path("nowhere"), "test": -1.0}, ["nowhere: there is no such folder.", "--valid 0.15 --test -1"]),
     ],
 )  # fmt: skip

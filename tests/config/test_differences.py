@@ -68,3 +68,12 @@ def test_a_setting_that_a_later_version_added_is_told_too() -> None:
     before = dumped()
     del before["trainer_guard"]
     assert [*differences(before, dumped())] == [Difference("trainer_guard.max_nonfinite", "not set", "0")]
+
+
+def test_files_that_hold_no_valid_config_are_compared_too() -> None:
+    before, now = {"model": {"UNet": 5}, "data": {"label_map": {255: 1, "a": 2}}, 3: 4}, {"model": {"UNet": None}}
+    assert [*differences(before, now)] == [
+        Difference("3", "4", "not set"),
+        Difference("data.label_map.255", "1", "not set"),
+        Difference("data.label_map.a", "2", "not set"),
+    ]

@@ -4,9 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.config.helpers import DATA, mistakes
+from tests.config.helpers import DATA, mistakes, read
+from trainlib.config.load import read_config
 
 SECTION = "expected settings of its own, one a line below it"
+ONE = "expected one name with its keywords"
+COMMA = (
+    "expected one value, found {} and {} with a comma between them. Write a decimal point, or brackets around a list."
+)
 COMPONENT = "expected a name, or a name with its keywords"
 QUOTE = "Put it in quotes: YAML reads yes, no, on and off as true and false."
 
@@ -74,6 +79,82 @@ QUOTE = "Put it in quotes: YAML reads yes, no, on and off as true and false."
 )  # fmt: skip
 def test_a_wrong_value_is_one_sentence_with_its_key_and_line(tmp_path: Path, text: str, expected: str) -> None:
     assert mistakes(tmp_path, f"{DATA}{text}\n") == [f"c.yaml:5: {expected}"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        # keywords in the place of a component
+        ("optimizer: {lr: 1e-3}", f"optimizer: {ONE}, found lr. Write `optimizer: {{AdamW: {{lr: 0.001}}}}`."),
+        ("optimizer: {lr: 1e-3, eps: 1}",
+         f"optimizer: {ONE}, found lr, eps. Write `optimizer: {{AdamW: {{lr: 0.001, eps: 1}}}}`."),
+        ("optimizer: {SGD: , lr: 1e-3}",
+         f"optimizer: {ONE}, found SGD, lr. Write `optimizer: {{SGD: {{lr: 0.001}}}}`."),
+        ("optimizer: {SGD: {momentum: 0.9}, lr: 1}",
+         f"optimizer: {ONE}, found SGD, lr. Write `optimizer: {{SGD: {{momentum: 0.9, lr: 1}}}}`."),
+        ("optimizer: {SGD: , Adam: , lr: 1}", f"optimizer: {ONE}, found SGD, Adam, lr."),
+        ("model: {channels: [4, 8], strides: [2]}",
+         f"model: {ONE}, found channels, strides. Write `model: {{UNet: {{channels: [4, 8], strides: [2]}}}}`."),
+        ("task: classification\nmodel: {norm: batch}",
+         f"model: {ONE}, found norm. Write `model: {{DenseNet: {{norm: batch}}}}`."),
+        ("scheduler: {T_max: 3}", f"scheduler: {ONE}, found T_max. Write `scheduler: {{OneCycleLR: {{T_max: 3}}}}`."),
+        ("inferer: {overlap: 0.5}",
+         f"inferer: {ONE}, found overlap. Write `inferer: {{SlidingWindowInferer: {{overlap: 0.5}}}}`."),
+        (f"model: {{channels: {list(range(99))}}}",
+         f"model: {ONE}, found channels. Write `model: {{UNet: {{channels: ...}}}}`."),
+        # settings of other tools
+        ("lr: 0.1", "lr is not a setting. Did you mean optimizer.AdamW.lr?"),
+        ("optimizer: SGD\nlr: 0.1", "lr is not a setting. Did you mean optimizer.SGD.lr?"),
+        ("lr: 0.1\noptimizer: {SGD: {momentum: 0.9}}", "lr is not a setting. Did you mean optimizer.SGD.lr?"),
+        ("checkpoint: {monitor: dice}",
+         "checkpoint.monitor: expected a metric of a split, found 'dice'. Did you mean valid/dice?"),
+        ("checkpoint: {monitor: val_loss}",
+         "checkpoint.monitor: expected a metric of a split, found 'val_loss'. Did you mean valid/loss?"),
+        # signs that YAML reads in its own way
+        ("optimizer: {AdamW: {lr: 0,5}}", f"optimizer.AdamW.lr: {COMMA.format(0, 5)}"),
+        ("optimizer: {AdamW: {lr: 1,5e-3, eps: 1}}", f"optimizer.AdamW.lr: {COMMA.format(1, 0.005)}"),
+        ("transforms: {base: [{Spacingd: {pixdim: 1,5}}]}",
+         f"transforms.base[0].Spacingd.pixdim: {COMMA.format(1, 5)}"),
+        ("metrics: {nsd_tolerance: 0,5}", f"metrics.nsd_tolerance: {COMMA.format(0, 5)}"),
+        ("trainer: {gradient_clip_val: 0,5}", f"trainer.gradient_clip_val: {COMMA.format(0, 5)}"),
+        ("metrics:\n  nsd_tolerance: 0,5",
+         "metrics.nsd_tolerance: expected a number, found '0,5'. Write a decimal point."),
+        ("run: {name:x}", "run.name:x is not a setting. Write a space after the colon."),
+        ("run:\n  name:x", f"run: {SECTION}, found 'name:x'. Write a space after the colon."),
+    ],
+)  # fmt: skip
+def test_what_was_meant_is_told(tmp_path: Path, text: str, expected: str) -> None:
+    [mistake] = mistakes(tmp_path, f"{DATA}{text}\n")
+    place, _, sentence = mistake.partition(": ")
+    assert sentence == expected
+    assert place.startswith("c.yaml:")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        (["optimizer.lr=1e-3"], f"optimizer: {ONE}, found lr. Write optimizer.SGD.lr=0.001."),
+        (["optimizer=Adam", "optimizer.lr=1"], f"optimizer: {ONE}, found lr. Write optimizer.Adam.lr=1."),
+        (["optimizer.RMSprop.eps=1", "lr=1"], "lr is not a setting. Did you mean optimizer.RMSprop.lr?"),
+        (["metrics.nsd_tolerance=0,001"],
+         "metrics.nsd_tolerance: expected a number, found '0,001'. Write a decimal point."),
+    ],
+)  # fmt: skip
+def test_what_was_meant_on_the_command_line_is_told(tmp_path: Path, overrides: list[str], expected: str) -> None:
+    assert mistakes(tmp_path, f"{DATA}optimizer: SGD\n", overrides) == [f"command line: {expected}"]
+
+
+def test_a_decimal_comma_hides_no_other_mistake(tmp_path: Path) -> None:
+    loaded = read(tmp_path, f"{DATA}optimizer: {{AdamW: {{lr: 0,5}}}}\nsed: 1\nseed: x\n")
+    assert [problem.text.split(" ")[0] for problem in loaded.problems] == ["optimizer.AdamW.lr:", "seed:", "sed"]
+    assert ("optimizer", "AdamW", "lr") in loaded.wrong
+
+
+@pytest.mark.parametrize("text", ["data: {label_map: {1: 1, 0: 0}}", "trainer: {max_epochs: 3}", "scheduler: null"])
+def test_settings_without_a_decimal_comma_are_let_pass(tmp_path: Path, text: str) -> None:
+    (tmp_path / "more.yaml").write_text(text)
+    (tmp_path / "c.yaml").write_text(DATA)
+    assert read_config([tmp_path / "c.yaml", tmp_path / "more.yaml"]).problems == []
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,15 @@ def test_a_file_with_another_name_is_seen_through(tmp_path: Path, kind: str, suf
     assert bool(told) == (suffix not in (".png", ".jpg"))
 
 
+def test_a_header_whose_voxels_are_missing_names_the_file_that_is(tmp_path: Path) -> None:
+    nib.save(nib.Nifti1Pair(volume(0), np.eye(4)), tmp_path / "p.hdr")
+    assert reason_by_content(tmp_path / "p.hdr") == ""
+    assert "no reader for files .hdr" in unreadable_file([tmp_path / "p.hdr"])
+    (tmp_path / "p.img").unlink()
+    missing = "p.hdr cannot be read: there is no p.img beside it, which it belongs to. "
+    assert unreadable_file([tmp_path / "p.hdr"]).startswith(missing)
+
+
 def test_the_first_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     good = save(tmp_path / "good.nii.gz", volume(0))
     (tmp_path / "bad.nii.gz").touch()

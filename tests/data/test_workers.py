@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import textwrap
@@ -13,7 +12,7 @@ import torch
 
 from tests.data.helpers import make_cases
 from trainlib.data import workers
-from trainlib.data.workers import available_memory, choose_workers, explain_worker_death
+from trainlib.data.workers import choose_workers, explain_worker_death
 
 GIB = 2**30
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,42 +46,9 @@ def test_number_of_workers_follows_from_cores_memory_and_open_files(
     processes: int,
     expected: int,
 ) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(cores)), raising=False)
+    monkeypatch.setattr(workers, "usable_cores", lambda: cores)
     monkeypatch.setattr(workers, "available_memory", lambda: memory)
     assert choose_workers(cases, size, files, processes) == expected
-
-
-def control_group(folder: Path, limit: str, used: int, inactive: int) -> None:
-    (folder / "memory.max").write_text(f"{limit}\n")
-    (folder / "memory.current").write_text(f"{used}\n")
-    (folder / "memory.stat").write_text(f"anon 1\ninactive_file {inactive}\nslab 3\n")
-
-
-@pytest.mark.parametrize(
-    ("limit", "used", "inactive", "expected"),
-    [
-        (str(4 * GIB), GIB, 0, 3 * GIB),
-        (str(4 * GIB), 3 * GIB, 2 * GIB, 3 * GIB),
-        (str(4 * GIB), 5 * GIB, 0, 0),
-        (str(400 * GIB), GIB, 0, 10 * GIB),
-        ("max", GIB, 0, 10 * GIB),
-    ],
-)
-def test_available_memory_respects_the_control_group(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, limit: str, used: int, inactive: int, expected: int
-) -> None:
-    control_group(tmp_path, limit, used, inactive)
-    monkeypatch.setattr(workers, "_CONTROL_GROUP", tmp_path)
-    monkeypatch.setattr(workers.psutil, "virtual_memory", lambda: type("Memory", (), {"available": 10 * GIB}))
-    assert available_memory() == expected
-
-
-def test_available_memory_without_a_control_group_is_that_of_the_machine(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(workers, "_CONTROL_GROUP", tmp_path / "absent")
-    monkeypatch.setattr(workers.psutil, "virtual_memory", lambda: type("Memory", (), {"available": 7}))
-    assert available_memory() == 7
 
 
 DEATHS = [

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 
 import pytest
+from typer.testing import CliRunner
 
 from tests.hostile.place import Damage, Place, both, folder, removed, replaced, rows, train_csv, written
-from tests.hostile.runner import CHECKED, Row, check
+from tests.hostile.runner import CHECKED, Row, assert_no_traceback, check
+from trainlib.cli import app
 from trainlib.config.load import load_config
 from trainlib.data.splits import Case, read_split
 
@@ -172,3 +175,26 @@ ROWS = [*WHOLE, *COLUMNS, *CELLS, *TWICE, *READ_RIGHT]
 @pytest.mark.parametrize("row", ROWS, ids=str)
 def test_a_wrong_csv_is_told_with_its_row(row: Row, place: Place) -> None:
     check(row, place)
+
+
+LONG = f"{'x' * 300}.nii.gz"
+NO_FILES = {
+    "an image whose name is too long": (f"{LONG},l0.nii.gz", LONG),
+    "a label whose name is too long": (f"i0.nii.gz,{LONG}", LONG),
+    "a folder whose name is too long": (f"{'y' * 300}/i0.nii.gz,l0.nii.gz", "y" * 300),
+    "a name with a zero byte": ("i\0.nii.gz,l0.nii.gz", "nii.gz"),
+    "a file below a file": ("i0.nii.gz/i1.nii.gz,l0.nii.gz", "i0.nii.gz/i1.nii.gz"),
+}
+
+
+@pytest.mark.parametrize("cache", ["disk", "none"])
+@pytest.mark.parametrize("name", NO_FILES)
+def test_a_check_tells_names_that_no_file_can_have(name: str, cache: str, place: Place) -> None:
+    row, file = NO_FILES[name]
+    train_csv(f"{GOOD}{row}\n")(place)
+    done = CliRunner().invoke(app, ["check", "-c", "config.yaml", "--json", f"data.cache={cache}"])
+    assert_no_traceback(done)
+    assert done.exit_code == 2
+    [found] = [found for found in json.loads(done.stdout)["findings"] if found["severity"] == "error"]
+    assert (found["kind"], found["csv"], found["row"]) == ("missing file", "train.csv", 4)
+    assert file in found["file"]

@@ -66,6 +66,14 @@ UNKNOWN = [
         ("config.yaml:21: checkpoint.patience is not a setting. Did you mean early_stopping.patience?",)),
     Row("an unknown keyword of a component", replaced("channels", "chanels"),
         ("config.yaml:16: model.UNet.chanels is not a keyword of UNet. Did you mean channels?",)),
+    Row("keywords without their component", replaced("AdamW: {lr: 0.01}", "lr: 0.01"),
+        ("config.yaml:17: optimizer: expected one name with its keywords, found lr. Write `optimizer: {AdamW: "
+         "{lr: 0.01}}`.",)),
+    Row("keywords beside their component", replaced("AdamW: {lr: 0.01}", "SGD:\n  lr: 0.01"),
+        ("config.yaml:17: optimizer: expected one name with its keywords, found SGD, lr. Write `optimizer: {SGD: "
+         "{lr: 0.01}}`.",)),
+    Row("a learning rate outside of the optimizer", both(replaced("AdamW", "SGD"), added("lr: 0.1\n")),
+        ("config.yaml:24: lr is not a setting. Did you mean optimizer.SGD.lr?",)),
     Row("an unknown keyword of a transform", replaced("spatial_axis", "spatial_axes"),
         ("config.yaml:14: transforms.train[1].RandFlipd.spatial_axes is not a keyword of RandFlipd. Did you mean "
          "spatial_axis?",)),
@@ -157,6 +165,24 @@ KEYWORDS = [
          "IndexError: ...)",)),
     Row("a key that no case has", replaced("spatial_axis: 0", "spatial_axis: 0, keys: [img]"),
         ("config.yaml:14: transforms.train[1].RandFlipd.keys: expected image or label, found 'img'.",)),
+    Row("a decimal comma in braces", replaced("lr: 0.01", "lr: 0,01"),
+        ("config.yaml:18: optimizer.AdamW.lr: expected one value, found 0 and 1 with a comma between them. Write a "
+         "decimal point, or brackets around a list.",)),
+    Row("a decimal comma on the command line", nothing,
+        ("command line: optimizer.AdamW.lr: expected a number, found '0,001'. Write a decimal point. (AdamW says: ...",
+         ),
+        (*FIT, "optimizer.AdamW.lr=0,001")),
+    Row("a metric without its split", added("checkpoint: {monitor: dice}\n"),
+        ("config.yaml:24: checkpoint.monitor: expected a metric of a split, found 'dice'. Did you mean valid/dice?",)),
+    Row("four mistakes, of which one is the window",
+        both(replaced("[8, 8, 8]", "8x8x8"), replaced("channels: [2, 4]", "channels: 16"),
+             replaced("max_epochs: 1", "max_epochs: 1\n  gpus: 1\n  accelerator: gpuu")),
+        ("config.yaml:13: transforms.train[0].SpatialPadd.spatial_size: expected 3 positive integers, found '8x8x8': "
+         "the window must have one size.",
+         "config.yaml:16: model.UNet.channels: expected a list of integers, found 16. (UNet says: ...",
+         "config.yaml:21: trainer.gpus is not an argument of lightning.Trainer. Write `accelerator: gpu` and "
+         "`devices: 1`.",
+         "config.yaml:22: trainer.accelerator: lightning.Trainer refuses 'gpuu': ...")),
     Row("a metric that is not computed", added("checkpoint: {monitor: valid/dise}\n"),
         ("config.yaml:24: checkpoint.monitor: nothing is logged as valid/dise. Did you mean valid/dice?",)),
 ]  # fmt: skip

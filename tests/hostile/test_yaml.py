@@ -36,6 +36,22 @@ ROWS = [
     Row("a quote that is not closed", replaced("root: data", "root: 'data"),
         (f"config.yaml:24: {INVALID} found unexpected end of stream (while scanning a quoted scalar that begins in "
          "line 3). Close the quote.",)),
+    Row("a path of Windows in double quotes", replaced("root: data", 'root: "C:\\data\\liver"'),
+        (f"config.yaml:3: {INVALID} found unknown escape character. Write / or single quotes.",)),
+    Row("a path of Windows that looks like a sign", replaced("root: data", 'root: "C:\\users\\liver"'),
+        (f"config.yaml:3: {INVALID} did not find expected hexdecimal number. Write / or single quotes.",)),
+    Row("no space after a colon", replaced("root: data", "root:data"),
+        (f"config.yaml:4: {INVALID} mapping values are not allowed in this context. Write a space after the colon.",)),
+    Row("no space after the last colon of a section", replaced("batch_size: 2", "batch_size:2"),
+        (f"config.yaml:9: {INVALID} could not find expected ':'. Write a space after the colon.",)),
+    Row("no space after a colon in braces", replaced("name: broken", "name:broken"),
+        ("config.yaml:1: run.name:broken is not a setting. Write a space after the colon.",)),
+    Row("one setting without a space", written("config.yaml", "seed:5\n"),
+        ("config.yaml: expected a mapping of settings such as `data:`, found a single value. Write a space after the "
+         "colon.",)),
+    Row("interpolations within interpolations on the command line", nothing,
+        ("run.name=...: the value is nested too deeply to be read.",),
+        (*FIT, f"run.name={'${' * 400}a{'}' * 400}")),
     Row("a section that stands there twice", added("optimizer: SGD\n"),
         (f"config.yaml:24: {INVALID} found duplicate key optimizer (while constructing a mapping that begins in "
          "line 1). Leave one of them.",)),

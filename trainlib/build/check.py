@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from trainlib.build.components import build_inferer, build_loss, build_model, build_optimizer
@@ -13,12 +13,13 @@ from trainlib.build.patches import describe, patched
 from trainlib.build.pipelines import SECTIONS, check_pipelines
 from trainlib.build.rehearsal import try_schedule, try_step
 from trainlib.build.resolve import collect
-from trainlib.build.trainer import trainer_mistakes
+from trainlib.build.trainer import FORMER, meant, trainer_mistakes
 from trainlib.build.types import wrong_types
 from trainlib.build.weights import meta_network
-from trainlib.config.problems import other_name
+from trainlib.config.meant import other_name
 from trainlib.config.schema import Config
-from trainlib.config.sources import Key
+from trainlib.config.sources import Key, dotted
+from trainlib.config.window import window_mistakes
 from trainlib.errors import InputError
 from trainlib.suggest import did_you_mean
 
@@ -47,7 +48,7 @@ def check_components(config: Config) -> list[tuple[Key, str]]:
     """
     import torch
 
-    mistakes: list[tuple[Key, str]] = []
+    mistakes: list[tuple[Key, str]] = list(window_mistakes(config))
     network = collect(lambda: _build_weightless(config), mistakes, ("model",))
     collect(lambda: build_loss(config), mistakes, ("loss",))
     collect(lambda: build_inferer(config), mistakes, ("inferer",))
@@ -57,7 +58,19 @@ def check_components(config: Config) -> list[tuple[Key, str]]:
     collect(lambda: try_schedule(config, optimizer), mistakes, ("scheduler",))
     mistakes += check_pipelines(config)
     # Several components may rest on one and the same mistake, such as that of the window, or of a script.
-    return list(dict.fromkeys([_blamed(config, *mistake) for mistake in mistakes] + check_trainer(config)))
+    found = dict.fromkeys([_blamed(config, *mistake) for mistake in mistakes] + check_trainer(config))
+    return list(_one_for_each_value(found))
+
+
+def _one_for_each_value(mistakes: Iterable[tuple[Key, str]]) -> Iterator[tuple[Key, str]]:
+    """Leave out what else is expected in place of a value of which something was told already."""
+    told: set[Key] = set()
+    for key, text in mistakes:
+        of_value = text.startswith(f"{dotted(key)}: expected ")
+        if not (of_value and key in told):
+            yield key, text
+        if of_value:
+            told.add(key)
 
 
 def _blamed(config: Config, key: Key, text: str) -> tuple[Key, str]:
@@ -80,7 +93,7 @@ def _build_weightless(config: Config) -> Any:
 def _try_optimizer(config: Config, network: torch.nn.Module | None) -> torch.optim.Optimizer | None:
     """Build the optimizer; one of a patch for the network's parameters, which it may sort by name or shape."""
     if config.patch.optimizer is None:
-        return try_step(config)
+        return try_step(config, network)
     if network is None:
         return None
     try:
@@ -103,13 +116,25 @@ def check_trainer(config: Config) -> list[tuple[Key, str]]:
         if name in _OWN:
             mistakes.append((key, f"trainer.{name} is set by trainlib. {_OWN[name]}"))
         elif name not in known:
-            hint = other_name(str(name)) or did_you_mean(str(name), set(known) - set(_OWN), "trainer.")
+            former = f" {FORMER[name]}" if name in FORMER else ""
+            hint = (
+                former
+                or other_name(str(name), config.optimizer.name)
+                or did_you_mean(str(name), set(known) - set(_OWN), "trainer.")
+            )
             mistakes.append((key, f"trainer.{name} is not an argument of lightning.Trainer.{hint}"))
     mistakes += trainer_mistakes(config.trainer)
     told = {key[-1] for key, _ in mistakes} | {"max_epochs"}  # which is checked without Lightning
     rest = {name: value for name, value in config.trainer.items() if name not in told}
-    mistakes += [(("trainer", name), f"trainer.{name}: {text}") for name, text in wrong_types(Trainer, rest)]
-    return mistakes or _refused_values(config.trainer)
+    mistakes += [
+        (("trainer", name), f"trainer.{name}: {text}{meant(name, rest[name])}")
+        for name, text in wrong_types(Trainer, rest)
+    ]
+    told = {key[-1] for key, _ in mistakes}
+    epochs = config.trainer.get("max_epochs", 1)
+    if not isinstance(epochs, int) or epochs < 1:
+        told.add("max_epochs")
+    return mistakes + _refused_values({name: value for name, value in config.trainer.items() if name not in told})
 
 
 def _refused_values(arguments: Mapping[str, Any]) -> list[tuple[Key, str]]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import os.path
 import sys
 import traceback
 from collections.abc import Callable
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -26,7 +26,7 @@ def load_patch(path: str) -> ModuleType:
     name = f"trainlib_patch_{hashlib.sha256(path.encode()).hexdigest()[:16]}"
     if name in sys.modules:
         return sys.modules[name]
-    if not Path(path).is_file():
+    if not os.path.isfile(path):
         raise PatchError(f"patch: there is no script {path}.")
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:

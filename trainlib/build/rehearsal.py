@@ -26,19 +26,35 @@ _MOST_VOXELS = 2**21
 _LARGEST_ZOOM = 64.0  # of a volume
 # What a wrong keyword makes a transform raise on any image; other errors may come from the size of this one.
 _CERTAIN = (TypeError, IndexError, KeyError)
+# What optimizers raise of weights that lie on another device, or on none, which those of a training may not.
+_OF_DEVICES = (AssertionError, RuntimeError)
+# No network of MONAI has the gradients that they want.
+_WITHOUT_DENSE_GRADIENTS = ("SparseAdam",)
 
 
-def try_step(config: Config) -> torch.optim.Optimizer:
+def try_step(config: Config, network: torch.nn.Module | None = None) -> torch.optim.Optimizer | None:
     """Build the optimizer for one weight and take a step, as Lightning does.
 
+    Args:
+        config: The config.
+        network: The network, whose weights an optimizer of another package gets that wants more than this one.
+
+    Returns:
+        The optimizer; None for one that may do with the weights of a training, and cannot be tried here.
+
     Raises:
-        ComponentError: It cannot be built or stepped.
+        ComponentError: It cannot be built or stepped, and that is sure to be so in a training too.
     """
     import torch
 
     resolved = resolve("optimizer", ("optimizer",), config.optimizer, config, {}, positional=1)
     weight = torch.nn.Parameter(torch.zeros(1))
-    optimizer = build_optimizer(config, [weight])
+    try:
+        optimizer = build_optimizer(config, [weight])
+    except ComponentError as error:
+        if resolved.mistakes or resolved.found.origin.startswith(("torch.", "monai.")):
+            raise
+        return _try_weights(config, resolved, network, error)
 
     def closure() -> float:
         loss = weight.sum()
@@ -49,9 +65,29 @@ def try_step(config: Config) -> torch.optim.Optimizer:
         optimizer.step(closure)
     except Exception as error:
         key, name = resolved.key, resolved.found.name
-        text = f"{dotted(key)}: {name} fails at its first step: {describe(error)}."
-        raise ComponentError(resolved.suspects(error) or [(key, text)]) from error
+        mistakes = [] if isinstance(error, _OF_DEVICES) else resolved.suspects(error)
+        if isinstance(error, ZeroDivisionError) or name.rpartition(".")[2] in _WITHOUT_DENSE_GRADIENTS:
+            mistakes = mistakes or [(key, f"{dotted(key)}: {name} fails at its first step: {describe(error)}.")]
+        if mistakes:
+            raise ComponentError(mistakes) from error
     return optimizer
+
+
+def _try_weights(
+    config: Config, resolved: Resolved, network: torch.nn.Module | None, refusal: ComponentError
+) -> torch.optim.Optimizer | None:
+    """Build an optimizer of another package, which refuses a lone weight of the CPU, for those of the network."""
+    cause = refusal.__cause__
+    if isinstance(cause, Exception) and resolved.suspects(cause):
+        raise refusal
+    if network is None:
+        return None
+    try:
+        return build_optimizer(config, network.parameters())
+    except ComponentError as error:
+        if isinstance(error.__cause__, _OF_DEVICES):
+            return None
+        raise
 
 
 def try_schedule(config: Config, optimizer: torch.optim.Optimizer) -> None:

@@ -19,6 +19,9 @@ from trainlib.errors import InputError, PatchError, Problem
 # What to say of keywords for which more help is at hand than that they are needed.
 _REMEDIES = {"keys": "say what it is applied to, `keys: [image]` or `keys: [image, label]`."}
 
+# Keywords that are filled in with the window.
+_OF_WINDOW = {"img_size", "input_image_size", "roi_size"}
+
 
 class ComponentError(InputError):
     """A component cannot be built.
@@ -84,13 +87,7 @@ class Resolved:
 
 
 def facts(config: Config) -> dict[str, Any]:
-    """List what follows from the data, under the names that networks and inferers use for it.
-
-    Raises:
-        ComponentError: The training window is no size.
-    """
-    if mistakes := list(window_mistakes(config)):
-        raise ComponentError(mistakes)
+    """List what follows from the data, under the names that networks and inferers use for it."""
     return {
         "spatial_dims": config.data.spatial_dims,
         "dimensions": config.data.spatial_dims,
@@ -152,6 +149,8 @@ def resolve(
             (here, f"{dotted(here)}: {_REMEDIES.get(name, f'{component.name} needs the keyword {name}.')}")
             for name in keywords.missing(kwargs)
         ]
+    if _OF_WINDOW & (kwargs.keys() - component.kwargs.keys()):
+        mistakes += window_mistakes(config)
     return Resolved(here, found, keywords, kwargs, mistakes, frozenset(component.kwargs))
 
 

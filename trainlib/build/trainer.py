@@ -9,6 +9,21 @@ from trainlib.config.sources import Key
 
 _STRATEGIES = ("auto", "single_device", "ddp", "fsdp")
 
+FORMER = {
+    "gpus": "Write `accelerator: gpu` and `devices: 1`.",
+    "tpu_cores": "Write `accelerator: tpu` and `devices: 1`.",
+    "num_processes": "Leave it out: a run is one process.",
+    "resume_from_checkpoint": "Use the option --ckpt_path.",
+}
+"""Arguments that the Trainer had once -> what to do instead."""
+# What other tools call a precision.
+_PRECISIONS = {
+    **dict.fromkeys(("fp16", "float16", "half", "f16", "amp", "mixed", "16bit"), "16-mixed"),
+    **dict.fromkeys(("bfloat16", "bf16_mixed"), "bf16-mixed"),
+    **dict.fromkeys(("fp32", "float32", "float", "single"), "32-true"),
+    **dict.fromkeys(("fp64", "float64", "double"), "64-true"),
+}
+
 
 class _Limit(NamedTuple):
     """What an argument of the Trainer must be.
@@ -82,3 +97,9 @@ def trainer_mistakes(arguments: Mapping[str, Any]) -> Iterator[tuple[Key, str]]:
             found = str(value).lower() if isinstance(value, bool) else value
             text = f"trainer.{name}: expected {limit.expected}, found {found}: {limit.reason}"
             yield ("trainer", name), text
+
+
+def meant(name: str, value: Any) -> str:
+    """Say, as a question, what a value of another tool means here; nothing where that is not known."""
+    found = _PRECISIONS.get(str(value).lower()) if name == "precision" else None
+    return f" Did you mean {found}?" if found else ""

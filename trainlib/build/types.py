@@ -7,6 +7,8 @@ import types
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from trainlib.config.meant import comma_meant
+
 _WORDS = {int: "an integer", float: "a number", bool: "true or false", str: "a string", type(None): "null"}
 _PLURALS = {int: "integers", float: "numbers", bool: "true or false", str: "strings"}
 _NUMERIC = (int, float, bool, type(None))
@@ -28,7 +30,7 @@ def wrong_types(target: Callable[..., Any], kwargs: Mapping[str, Any]) -> Iterat
     hints = type_hints(target)
     for name, value in kwargs.items():
         if name in hints and not fits(value, hints[name]):
-            yield name, f"expected {in_words(hints[name])}, found {_found(value)}."
+            yield name, f"expected {in_words(hints[name])}, found {_found(value)}.{comma_meant(value)}"
 
 
 def texts_for_numbers(target: Callable[..., Any], kwargs: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -36,7 +38,7 @@ def texts_for_numbers(target: Callable[..., Any], kwargs: Mapping[str, Any]) -> 
     hints = type_hints(target)
     for name, value in kwargs.items():
         if name in hints and _is_numeric(hints[name]) and _holds_text(value):
-            yield name, f"expected {in_words(hints[name])}, found {_found(value)}."
+            yield name, f"expected {in_words(hints[name])}, found {_found(value)}.{comma_meant(value)}"
 
 
 def fits(value: Any, annotation: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -16,23 +17,34 @@ from monai.transforms import (
 )
 
 from trainlib.build.pipelines import build_pipeline
-from trainlib.build.roles import IMAGE, changes_intensity
+from trainlib.build.roles import IMAGE, LABEL, changes_intensity
 from trainlib.check.headers import Header
+from trainlib.config.defaults import SEGMENTATION
 from trainlib.config.schema import Config
-from trainlib.data.prepare import spacing_of
+from trainlib.data.prepare import distance, largest_distance, spacing_of
 from trainlib.errors import InputError
 
 _STILL = ("LoadImaged", "EnsureChannelFirstd", "EnsureTyped", "ToTensord", "CastToTyped", "Identityd", "DataStatsd")
 _OTHER_CHANNELS = ("AddCoordinateChannelsd", "RepeatChanneld", "RemoveRepeatedChanneld")
-_RESAMPLE = ("Spacingd", "SpatialResampled", "Resized", "ResampleToMatchd")
 _MOVES = ("monai.transforms.spatial.dictionary", "monai.transforms.croppad.dictionary")
 
 
 class Grid(NamedTuple):
-    """Shape, and spacing in mm, of a prepared image."""
+    """Shape, and affine as a tensor, of a prepared image or label."""
 
     shape: tuple[int, ...]
-    spacing: tuple[float, ...]
+    affine: torch.Tensor
+
+    @property
+    def spacing(self) -> tuple[float, ...]:
+        """Voxel size along each axis in mm."""
+        return tuple(spacing_of(self.affine, len(self.shape)).tolist())
+
+    def fits(self, label: Grid) -> bool:
+        """Tell whether a training accepts a label of such a grid with an image of this one."""
+        if self.shape != label.shape:
+            return False
+        return distance(self.affine, label.affine, self.shape) <= largest_distance(self.affine, len(self.shape))
 
 
 class Base:
@@ -44,10 +56,8 @@ class Base:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        try:
-            self.steps: tuple[Any, ...] = tuple(build_pipeline(config, "base", with_label=False).transforms)
-        except InputError:
-            self.steps = ()
+        self.steps = self._built(with_label=False)
+        self._labelled = self._built(with_label=True) if config.task == SEGMENTATION else ()
         self.names = [type(step).__name__ for step in self.steps]
         self._grids: dict[tuple[Any, ...], Grid | None] = {}
 
@@ -67,11 +77,6 @@ class Base:
         return not self.steps or "Orientationd" in self.names
 
     @property
-    def resamples(self) -> bool:
-        """Whether images and labels that cover the same space are brought to one grid."""
-        return any(name in self.names for name in _RESAMPLE)
-
-    @property
     def normalises(self) -> bool:
         """Whether each image is brought to the same intensities by what is in it."""
         return any(
@@ -85,27 +90,49 @@ class Base:
 
         MONAI itself is asked, by its lazy evaluation, which works out grids before it moves a voxel.
         """
-        by_content = any(isinstance(step, CropForegroundd) for step in self.steps)
-        told = bool(self.steps) and self.known and not by_content
-        if not told or not header.usable or len(header.shape) != self.config.data.spatial_dims:
+        if any(isinstance(step, CropForegroundd) for step in self.steps) or not self._tells(header):
             return None
         axes = tuple(map(tuple, header.matrix[:3, :3].round(6).tolist()))
         if (header.shape, axes) not in self._grids:
-            self._grids[header.shape, axes] = self._evaluate(header)
+            found = self._evaluate(self.steps, {IMAGE: header})
+            self._grids[header.shape, axes] = found[IMAGE] if found else None
         return self._grids[header.shape, axes]
 
-    def _evaluate(self, header: Header) -> Grid | None:
-        voxels = torch.zeros(1).expand(1, *header.shape)  # one number in memory, whatever the shape
-        data: dict[str, Any] = {IMAGE: MetaTensor(voxels, affine=torch.as_tensor(header.matrix, dtype=torch.float64))}
+    def fit_together(self, image: Header, label: Header) -> bool | None:
+        """Tell whether image and label lie on one grid after the transforms, as a training demands.
+
+        A crop to the foreground takes the same voxels of both, and fills up a label that has them not.
+
+        Returns:
+            None where it cannot be told from the headers.
+        """
+        if not self._tells(image) or not self._tells(label):
+            return None
+        grids = self._evaluate(self._labelled, {IMAGE: image, LABEL: label})
+        return grids[IMAGE].fits(grids[LABEL]) if grids else None
+
+    def _built(self, *, with_label: bool) -> tuple[Any, ...]:
         try:
-            for step in self.steps:
-                if not self._is_still(step):
+            return tuple(build_pipeline(self.config, "base", with_label=with_label).transforms)
+        except InputError:
+            return ()
+
+    def _tells(self, header: Header) -> bool:
+        told = bool(self.steps) and self.known
+        return told and header.usable and len(header.shape) == self.config.data.spatial_dims
+
+    def _evaluate(self, steps: Iterable[Any], headers: Mapping[str, Header]) -> dict[str, Grid] | None:
+        data: dict[str, Any] = {key: _blank(header.shape, header.matrix) for key, header in headers.items()}
+        try:
+            for step in steps:
+                if isinstance(step, CropForegroundd):
+                    grids = {key: _pending(tensor) for key, tensor in data.items()}
+                    data = {key: _blank(grids[IMAGE].shape, grid.affine) for key, grid in grids.items()}
+                elif not self._is_still(step):
                     data = step(data, lazy=True)
         except Exception:  # a transform that refuses such an image says so when a case is tried
             return None
-        shape = tuple(int(size) for size in data[IMAGE].peek_pending_shape())
-        spacing = spacing_of(torch.as_tensor(data[IMAGE].peek_pending_affine()), len(shape))
-        return Grid(shape, tuple(spacing.tolist()))
+        return {key: _pending(data[key]) for key in headers}
 
     def _is_still(self, step: Any) -> bool:
         kind = type(step)
@@ -115,3 +142,14 @@ class Base:
 
     def _moves(self, step: Any) -> bool:
         return isinstance(step, LazyTransform) and type(step).__module__ in _MOVES
+
+
+def _blank(shape: tuple[int, ...], affine: Any) -> MetaTensor:
+    """Make an image that takes the memory of one number, whatever its shape."""
+    return MetaTensor(torch.zeros(1).expand(1, *shape), affine=torch.as_tensor(affine, dtype=torch.float64))
+
+
+def _pending(tensor: MetaTensor) -> Grid:
+    """Return the grid that a tensor will have once what is pending has been done."""
+    shape = tuple(int(size) for size in tensor.peek_pending_shape())
+    return Grid(shape, torch.as_tensor(tensor.peek_pending_affine(), dtype=torch.float64))

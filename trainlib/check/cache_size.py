@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,9 +15,9 @@ from trainlib.check.survey import Survey
 from trainlib.config.defaults import SEGMENTATION
 from trainlib.config.schema import Config
 from trainlib.data.cache import DiskCache
+from trainlib.data.machine import available_memory
 from trainlib.data.prepare import Preparation
 from trainlib.data.splits import SPLITS_OF, Case
-from trainlib.data.workers import available_memory
 from trainlib.errors import InputError
 
 _TIGHT = 0.8  # of what is free
@@ -118,11 +119,11 @@ def _kept(config: Config, cases: list[Case], split: str) -> list[bool]:
         cache = DiskCache(preparation, config.cache_dir)
     except InputError:
         return [False] * len(cases)
-    return [all(map(Path.exists, filter(None, (*case.images, case.label)))) and cache.has(case) for case in cases]
+    return [all(map(os.path.exists, filter(None, (*case.images, case.label)))) and cache.has(case) for case in cases]
 
 
 def _free(folder: Path) -> int:
     """Return the free bytes of the disk that a folder, which need not exist yet, is on."""
-    while not folder.exists() and folder != folder.parent:
+    while not os.path.exists(folder) and folder != folder.parent:
         folder = folder.parent
     return shutil.disk_usage(folder).free

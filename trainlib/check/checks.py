@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from trainlib.check.base import Base
@@ -13,9 +13,10 @@ from trainlib.check.channels import labels_of_channels, odd_channels
 from trainlib.check.duplicates import equal_images, repeated_cases, repeated_files, shared_patients
 from trainlib.check.files import unreadable_files
 from trainlib.check.finding import Finding, ranked
-from trainlib.check.geometry import apart_columns, apart_labels, impossible_grids
+from trainlib.check.geometry import apart_columns, apart_labels, doubtful_labels, impossible_grids
 from trainlib.check.intensities import constant_images, far_intensities, not_finite
 from trainlib.check.labels import absent_classes, empty_labels, undeclared_values
+from trainlib.check.parallel import size_of
 from trainlib.check.rows import read_rows, refused_rows
 from trainlib.check.spacings import far_spacings
 from trainlib.check.step_memory import StepMemory, step_memory, too_much
@@ -24,14 +25,15 @@ from trainlib.check.survey import Survey, files_of, take_survey
 from trainlib.check.trial import Trial
 from trainlib.check.windows import cut_windows
 from trainlib.config.schema import Config
-from trainlib.data.splits import Case
-from trainlib.data.workers import available_memory
+from trainlib.data.machine import available_memory, usable_cores
+from trainlib.data.splits import SPLITS_OF, Case, csv_of
 
-_GROWTH = 32  # bytes that reading takes for a byte of a compressed file
+_COMPRESSED, _PLAIN = 32, 10  # bytes that reading takes for a byte of a file
+_PLAIN_SUFFIXES = (".nii", ".img", ".npy", ".bmp")
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Report:
     """What came of checking a data set.
 
     Attributes:
@@ -49,7 +51,7 @@ class Outcome:
     step: StepMemory | None
 
 
-def check_data(config: Config, *, progress: Callable[[int], Callable[[], Any]] = lambda _: lambda: None) -> Outcome:
+def check_data(config: Config, *, progress: Callable[[int], Callable[[], Any]] = lambda _: lambda: None) -> Report:
     """Read every row of every split, and find everything that is wrong with the files.
 
     Args:
@@ -63,7 +65,8 @@ def check_data(config: Config, *, progress: Callable[[int], Callable[[], Any]] =
     base, trial = Base(config), Trial(survey)
     findings += [*header_findings(survey, base), *_voxel_findings(survey, base, trial)]
     findings += refused_rows(config, {found.where for found in findings if found.severity == "error"})
-    findings += trial.failures({(found.csv, found.row) for found in findings if found.severity == "error"})
+    known = {(found.csv, found.row) for found in findings if found.severity == "error"}
+    findings += trial.failures(known, set(doubtful_labels(survey, base)))
     windows = cut_windows(survey, base)
     cache = cache_size(survey, base, trial.growth)
     step = step_memory(config, windows.size, config.data.batch_size * windows.per_case) if windows else None
@@ -72,7 +75,15 @@ def check_data(config: Config, *, progress: Callable[[int], Callable[[], Any]] =
         *(too_large(cache) if cache else ()),
         *(too_much(step) if step else ()),
     ]
-    return Outcome(ranked(findings), len(survey.cases), learned(survey), cache, step)
+    return Report(ranked(_weighed(config, findings)), len(survey.cases), learned(survey), cache, step)
+
+
+def _weighed(config: Config, findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Soften what was found in the CSV of the prediction, which no training reads."""
+    trained = {csv_of(config, split) for split in SPLITS_OF["fit"]}
+    for found in findings:
+        harmless = found.csv and found.csv == config.data.predict_csv and found.csv not in trained
+        yield replace(found, severity="warning") if harmless else found
 
 
 def header_findings(survey: Survey, base: Base) -> Iterator[Finding]:
@@ -103,7 +114,10 @@ def _workers(config: Config, splits: dict[str, list[Case]]) -> int:
     """Choose the processes that read: as many as the config says, else one for each core that memory allows."""
     if config.data.num_workers != "auto":
         return config.data.num_workers
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
-    paths = [file.path for cases in splits.values() for case in cases for file in files_of(case)]
-    largest = max((path.stat().st_size for path in paths if path.is_file()), default=0)
-    return max(1, min(cores, available_memory() // (_GROWTH * largest + 100 * 2**20)))
+    files = {file for cases in splits.values() for case in cases for file in files_of(case)}
+    needed = max((size_of(file) * (_PLAIN if _is_plain(file.path) else _COMPRESSED) for file in files), default=0)
+    return max(1, min(usable_cores(), available_memory() // (needed + 100 * 2**20)))
+
+
+def _is_plain(path: Path) -> bool:
+    return path.name.lower().endswith(_PLAIN_SUFFIXES)

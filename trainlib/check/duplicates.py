@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from trainlib.check.finding import Finding
 from trainlib.check.survey import Survey
+from trainlib.data.repeats import in_two_splits, listed_again
 from trainlib.data.splits import SPLITS_OF, Case
 
 _LEAVE = "Leave it in one split: what was trained on must not be scored."
@@ -15,27 +15,21 @@ _LEAVE = "Leave it in one split: what was trained on must not be scored."
 
 def shared_patients(survey: Survey) -> Iterator[Finding]:
     """Name the patients that are in two splits."""
-    first: dict[str, tuple[str, Case]] = {}
-    for split, case in _trained(survey):
-        if case.group is None:
-            continue
-        other_split, other = first.setdefault(case.group, (split, case))
-        if other_split != split:
-            text = f"The patient {case.group} is in {other.csv}:{other.row} too, of another split."
-            yield survey.finding("error", "patient in two splits", case, case.images[0], text, _LEAVE)
+    for case, other in in_two_splits(_splits(survey), lambda case: case.group):
+        text = f"The patient {case.group} is in {other.csv}:{other.row} too, of another split."
+        yield survey.finding("error", "patient in two splits", case, case.images[0], text, _LEAVE)
 
 
 def repeated_cases(survey: Survey) -> Iterator[Finding]:
     """Name the rows that list a case of their split again, and those whose label is the image itself."""
-    first: dict[tuple[Any, ...], Case] = {}
-    for split, case in _trained(survey):
-        other = first.setdefault((split, case.images, case.label), case)
-        if other is not case:
+    for cases in _splits(survey).values():
+        for case, other in listed_again(cases):
             again = "image and label" if case.label is not None else "image"
             another = ", with another class" if other.target != case.target else ""
             text = f"Lists the {again} of {other.csv}:{other.row} again{another}."
             remedy = "Take one of the rows out: the case would count twice."
             yield survey.finding("error", "case listed twice", case, case.images[0], text, remedy)
+    for _, case in _trained(survey):
         if case.label in case.images:
             text, remedy = "Image and label are one file.", "Name the label map."
             yield survey.finding("error", "image as label", case, case.label, text, remedy)
@@ -89,8 +83,12 @@ def equal_images(survey: Survey) -> Iterator[Finding]:
             yield survey.finding("warning", "equal images", case, path, f"{text}.", remedy)
 
 
+def _splits(survey: Survey) -> dict[str, list[Case]]:
+    """Return the splits of a training; what is to be predicted may be anything."""
+    return {split: survey.splits[split] for split in SPLITS_OF["fit"] if split in survey.splits}
+
+
 def _trained(survey: Survey) -> Iterator[tuple[str, Case]]:
-    """Yield the cases of a training; what is to be predicted may be anything."""
-    for split in SPLITS_OF["fit"]:
-        for case in survey.splits.get(split, []):
+    for split, cases in _splits(survey).items():
+        for case in cases:
             yield split, case

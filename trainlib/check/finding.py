@@ -55,7 +55,7 @@ def ranked(findings: Iterable[Finding]) -> list[Finding]:
     return sorted(findings, key=lambda finding: (SEVERITIES.index(finding.severity), kinds.index(finding.kind)))
 
 
-def shortened(findings: Sequence[Finding], most: int = _MOST) -> list[tuple[Finding, int]]:
+def first_of_kind(findings: Sequence[Finding], most: int = _MOST) -> list[tuple[Finding, int]]:
     """Keep the first few of each kind.
 
     Args:

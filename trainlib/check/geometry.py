@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 
 from trainlib.check.base import Base
-from trainlib.check.finding import Finding
+from trainlib.check.finding import Finding, Severity
 from trainlib.check.grids import Difference, difference, sizes
 from trainlib.check.headers import Header
 from trainlib.check.reading import File
 from trainlib.check.survey import Survey, files_of
+from trainlib.data.grids import wrong_affine
 from trainlib.data.splits import Case
 
+TRANSFORMED = ("train", "valid")
+"""The splits whose labels go through the base transforms."""
 _CORRECT = "Correct the header of the one that is wrong, or export the label on the grid of its image."
+_HARMLESS = "Less than half a voxel: harmless, but look where it comes from."
+_TOGETHER = "transforms.base brings both to one grid; look whether that is meant."
 
 
 def impossible_grids(survey: Survey, base: Base) -> Iterator[Finding]:
@@ -31,8 +35,8 @@ def impossible_grids(survey: Survey, base: Base) -> Iterator[Finding]:
                 remedy = "Export the file again, or take the row out."
                 yield survey.finding("error", "no voxels", case, file.path, text, remedy)
             elif not header.usable:
-                what = "holds NaN" if not np.isfinite(header.matrix).all() else "is not invertible"
-                text = f"The affine in the header {what}, so that no voxel has a place."
+                wrong = wrong_affine(header.matrix, len(header.shape))
+                text = f"The affine in the header {wrong}, so that no voxel has a place."
                 remedy = "Correct the header, or export the file again."
                 yield survey.finding("error", "affine", case, file.path, text, remedy)
             elif len(header.shape) != dims and base.known:
@@ -65,14 +69,19 @@ def apart_labels(survey: Survey, base: Base) -> Iterator[Finding]:
     """Name the labels that do not lie on the grid of their image."""
     for split, cases in survey.splits.items():
         for case in cases:
-            if (pair := _pair(survey, case)) is None or case.label is None:
-                continue
-            image, label = pair
-            # The label of a test case is not transformed: the prediction is brought to its grid, wherever that lies.
-            transformed = split != "test"
-            found = difference(image, label, reoriented=base.reorients or not transformed)
-            if found is not None:
-                yield _apart_label(survey, base, case, case.label, found, image, transformed)
+            if (pair := _pair(survey, case)) is not None:
+                # The label of a test case is not transformed: the prediction is brought to its grid.
+                finding = _apart if split in TRANSFORMED else _outside
+                yield from finding(survey, base, case, *pair)
+
+
+def doubtful_labels(survey: Survey, base: Base) -> Iterator[Case]:
+    """Yield the cases whose image and label lie on two grids of which only the transforms know what becomes."""
+    for split in TRANSFORMED:
+        for case in survey.splits.get(split, []):
+            pair = _pair(survey, case)
+            if pair and difference(*pair, reoriented=False) and base.fit_together(*pair) is None:
+                yield case
 
 
 def _pair(survey: Survey, case: Case) -> tuple[Header, Header] | None:
@@ -86,21 +95,43 @@ def _pair(survey: Survey, case: Case) -> tuple[Header, Header] | None:
     return (image, label) if 0 not in (*image.shape, *label.shape) else None
 
 
-def _apart_label(
-    survey: Survey, base: Base, case: Case, path: Path, found: Difference, image: Header, transformed: bool
-) -> Finding:
-    prepared = base.grid_after(image)
-    # As far as a prepared case is allowed to be off.
-    small = found.apart <= min(prepared.spacing if prepared else image.spacing) / 2
-    brought_together = base.resamples and found.same_space if transformed else found.inside
+def _apart(survey: Survey, base: Base, case: Case, image: Header, label: Header) -> Iterator[Finding]:
+    """Compare a label that is transformed like its image."""
+    stored = difference(image, label, reoriented=False)
+    if stored is None:
+        return
+    found = difference(image, label, reoriented=base.reorients)
+    fit = base.fit_together(image, label)
+    if fit is None:
+        fit = found is None or found.apart <= min(image.spacing) / 2
+        severity: Severity = "error" if base.known else "warning"
+        remedy = _CORRECT if base.known else f"{_CORRECT} Nothing, where a transform of transforms.base puts it right."
+    else:
+        severity, remedy = "error", _CORRECT
+    if fit:
+        # As far as a prepared case is allowed to be off.
+        prepared = base.grid_after(image)
+        small = found is not None and found.apart <= min(prepared.spacing if prepared else image.spacing) / 2
+        severity, remedy = "warning", _HARMLESS if small else _TOGETHER
+    if found is not None or not fit:
+        yield _finding(survey, case, severity, found or stored, remedy)
+
+
+def _outside(survey: Survey, base: Base, case: Case, image: Header, label: Header) -> Iterator[Finding]:
+    """Compare a label that predictions are brought to."""
+    found = difference(image, label, reoriented=True)
+    if found is None:
+        return
+    if found.apart <= min(image.spacing) / 2:
+        yield _finding(survey, case, "warning", found, _HARMLESS)
+    elif found.inside:
+        remedy = "The prediction is brought to the grid of the label; look whether that is meant."
+        yield _finding(survey, case, "warning", found, remedy)
+    else:
+        yield _finding(survey, case, "error", found, _CORRECT)
+
+
+def _finding(survey: Survey, case: Case, severity: Severity, found: Difference, remedy: str) -> Finding:
     text = f"Label and image differ in {', '.join(found.texts)}."
     kind = "label shifted" if found.origin_alone else "label geometry"
-    if small:
-        remedy = "Less than half a voxel: harmless, but look where it comes from."
-    elif brought_together:
-        remedy = "They cover the same space and are resampled; look whether that is meant."
-    elif transformed and not base.known:
-        remedy = f"{_CORRECT} Nothing, where a transform of transforms.base puts it right."
-    else:
-        return survey.finding("error", kind, case, path, text, _CORRECT)
-    return survey.finding("warning", kind, case, path, text, remedy)
+    return survey.finding(severity, kind, case, case.label, text, remedy)

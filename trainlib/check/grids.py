@@ -25,14 +25,12 @@ class Difference:
         texts: What differs, such as ``spacing 2 x 2 x 2 and 1 x 1 x 1 mm``: that of the label first.
         apart: How far apart a voxel lies in both at most, in mm; infinite for other shapes.
         origin_alone: Whether the label has only been shifted.
-        same_space: Whether both cover the same space, to a voxel.
-        inside: Whether the label covers no more than the image.
+        inside: Whether the label covers no more than the image, to a voxel of either.
     """
 
     texts: tuple[str, ...]
     apart: float
     origin_alone: bool
-    same_space: bool
     inside: bool
 
 
@@ -48,7 +46,7 @@ def difference(image: Header, label: Header, *, reoriented: bool) -> Difference 
         What differs; None where both are one grid.
     """
     if image.affine is None or label.affine is None:  # pictures lie nowhere
-        return None if image.shape == label.shape else Difference(_shapes(image, label), np.inf, False, False, False)
+        return None if image.shape == label.shape else Difference(_shapes(image, label), np.inf, False, False)
     if reoriented:
         image, label = _canonical(image), _canonical(label)
     texts = list(_shapes(image, label)) if image.shape != label.shape else []
@@ -62,7 +60,7 @@ def difference(image: Header, label: Header, *, reoriented: bool) -> Difference 
         texts.append(f"origin {_numbers(label.matrix[:3, 3])} and {_numbers(image.matrix[:3, 3])} mm")
     if not texts:
         return None
-    return Difference(tuple(texts), _apart(image, label), grid == 0, *_cover(image, label))
+    return Difference(tuple(texts), _apart(image, label), grid == 0, _is_inside(image, label))
 
 
 def sizes(values: tuple[float, ...]) -> str:
@@ -124,17 +122,14 @@ def _apart(image: Header, label: Header) -> float:
     return float(np.linalg.norm((image.matrix - label.matrix) @ corners, axis=0).max())
 
 
-def _cover(image: Header, label: Header) -> tuple[bool, bool]:
-    """Tell whether a label covers the space of its image, and whether it covers no more, to a voxel of either."""
+def _is_inside(image: Header, label: Header) -> bool:
+    """Tell whether a label covers no more space than its image, to a voxel of either along each axis."""
     dims = len(image.shape)
     if len(label.shape) != dims:
-        return False, False
+        return False
     # A single slice may have no third axis.
-    corners = (np.linalg.pinv(image.matrix) @ label.matrix @ _corners(label.shape, 0.5))[:3]
-    low, high = corners.min(axis=1), corners.max(axis=1)
-    margin = max(1.0, max(label.spacing) / min(image.spacing))
-    last = np.array([size - 0.5 for size in image.shape] + [0.0] * (3 - dims))
-    first = np.array([-0.5] * dims + [0.0] * (3 - dims))
-    inside = bool((low >= first - margin).all() and (high <= last + margin).all())
-    reaches = bool((low <= first + margin).all() and (high >= last - margin).all())
-    return inside and reaches, inside
+    to_image = np.linalg.pinv(image.matrix) @ label.matrix
+    corners = (to_image @ _corners(label.shape, 0.5))[:dims]
+    margin = np.maximum(1.0, np.abs(to_image[:dims, :dims]).max(axis=1))
+    last = np.array(image.shape) - 0.5 + margin
+    return bool((corners.min(axis=1) >= -0.5 - margin).all() and (corners.max(axis=1) <= last).all())

@@ -11,8 +11,8 @@ import nibabel as nib
 import numpy as np
 from PIL import Image
 
-NIFTI = (".nii", ".nii.gz")
-PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+from trainlib.data.formats import is_nifti, is_picture
+from trainlib.data.grids import wrong_affine
 
 Matrix = tuple[tuple[float, ...], ...]
 Array = np.ndarray[Any, Any]
@@ -47,9 +47,8 @@ class Header:
 
     @property
     def usable(self) -> bool:
-        """Whether the affine says where the voxels are: it is finite, and no axis is lost in it."""
-        axes = self.matrix[:3, : len(self.shape)]
-        return bool(np.isfinite(self.matrix).all()) and int(np.linalg.matrix_rank(axes)) == axes.shape[1]
+        """Whether the affine says where the voxels are."""
+        return not wrong_affine(self.matrix, len(self.shape))
 
     @property
     def orientation(self) -> str:
@@ -57,16 +56,6 @@ class Header:
         if self.affine is None or not self.usable:
             return ""
         return "".join(str(code) for code in nib.aff2axcodes(self.matrix)[: len(self.shape)])
-
-
-def is_nifti(path: Path) -> bool:
-    """Tell whether a file is NIfTI by its name."""
-    return path.name.lower().endswith(NIFTI)
-
-
-def is_picture(path: Path) -> bool:
-    """Tell whether a file is a picture by its name."""
-    return path.suffix.lower() in PICTURES
 
 
 def nifti_header(image: Any, dims: int) -> Header:

@@ -109,7 +109,8 @@ def absent_classes(survey: Survey) -> Iterator[Finding]:
     voxels = survey.config.task == SEGMENTATION
     for split, found in class_shares(survey).items():
         csv = survey.splits[split][0].csv
-        for name in survey.config.data.classes:
+        # Where every voxel is labelled there is no background, and nothing to learn of it.
+        for name in survey.config.data.classes[1 if voxels else 0 :]:
             if found.cases[name]:
                 continue
             what = f"No {'label' if voxels else 'case'} of the split {split} has the class {name}."

@@ -8,9 +8,10 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any
 
 from trainlib.check.reading import Facts, File, read_facts
@@ -42,40 +43,63 @@ def read_voxels(
     Args:
         files: The files; each is read once.
         dims: Spatial dimensions of the images.
-        workers: Processes that read; with fewer than two this one does, as it does while files are few and small.
+        workers: Processes that read; with fewer than two this one reads what is small, as it does while files are few.
         advance: Called for each file that was read.
     """
     unique = list(dict.fromkeys(files))
     found: dict[File, Facts] = {}
-    end = time.monotonic() + PATIENCE
-    for file in unique:
-        if workers > 1 and (time.monotonic() > end or _size(file) > _SMALL):
-            break
-        found[file] = read_facts(file, dims, voxels=True)
-        advance()
-    for file, facts in _side_by_side([file for file in unique if file not in found], dims, workers):
+
+    def keep(file: File, facts: Facts) -> None:
         found[file] = facts
         advance()
-    # A process that dies takes the work of the others with it: what is left is read one by one, to find the culprit.
-    for file in [file for file in unique if file not in found]:
-        [(_, found[file])] = [*_side_by_side([file], dims, 1)] or [(file, Facts(error=_KILLED))]
-        advance()
+
+    end = time.monotonic() + PATIENCE
+    for file in unique:
+        small = size_of(file) <= _SMALL
+        if workers > 1 and (time.monotonic() > end or not small):
+            break
+        if small:
+            keep(file, read_facts(file, dims, voxels=True))
+    workers = max(workers, 1)
+    while waiting := [file for file in unique if file not in found]:
+        # Where a process dies, the culprit is among the files that were being read: each of them is read alone. Most
+        # likely memory was short, which fewer processes need less of.
+        for file in _read_in_pool(waiting, dims, workers, keep):
+            if workers == 1 or _read_in_pool([file], dims, 1, keep):
+                keep(file, Facts(error=_KILLED))
+        workers = max(1, workers // 2)
     return {file: found[file] for file in unique}
 
 
-def _side_by_side(files: Sequence[File], dims: int, workers: int) -> Iterator[tuple[File, Facts]]:
-    """Yield files as they are read; those that are left when a process dies are not."""
-    if not files:
-        return
+def _read_in_pool(files: Sequence[File], dims: int, workers: int, keep: Callable[[File, Facts], None]) -> list[File]:
+    """Read files in other processes, until one of them dies.
+
+    Args:
+        files: The files.
+        dims: Spatial dimensions of the images.
+        workers: Processes that read.
+        keep: Called for each file that was read.
+
+    Returns:
+        The files that were being read when a process died; none where all were read.
+    """
     others = set(multiprocessing.active_children())
-    pool = ProcessPoolExecutor(min(workers, len(files)), multiprocessing.get_context("spawn"), _end_with_parent)
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(min(workers, len(files)), context, _end_with_parent)
+    rest, jobs = iter(files), dict[Future[Facts], File]()
     try:
-        with _signals_kept_from_children():
-            jobs: dict[Future[Facts], File] = {pool.submit(read_facts, file, dims, voxels=True): file for file in files}
-        for job in as_completed(jobs):
-            yield jobs[job], job.result()
+        while True:
+            with _signals_kept_from_children():  # no more files than processes, so as to know which were being read
+                for file in islice(rest, workers - len(jobs)):
+                    jobs[pool.submit(read_facts, file, dims, voxels=True)] = file
+            if not jobs:
+                return []
+            done, _ = wait(jobs, return_when=FIRST_COMPLETED)
+            for job in done:
+                keep(jobs[job], job.result())
+                del jobs[job]
     except BrokenProcessPool:
-        return
+        return list(jobs.values())
     except BaseException:  # an interruption waits for no file
         for child in set(multiprocessing.active_children()) - others:
             child.kill()
@@ -112,8 +136,9 @@ def _end_with_parent() -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
-def _size(file: File) -> int:
+def size_of(file: File) -> int:
+    """Return the size of a file in bytes; 0 where there is none, or its name is none."""
     try:
-        return file.path.stat().st_size
-    except OSError:
+        return os.path.getsize(file.path)
+    except (OSError, ValueError):
         return 0

@@ -6,7 +6,7 @@ import logging
 
 from trainlib.check.base import Base
 from trainlib.check.checks import header_findings
-from trainlib.check.finding import Finding, ranked, shortened
+from trainlib.check.finding import Finding, first_of_kind, ranked
 from trainlib.check.survey import take_survey
 from trainlib.config.schema import Config
 from trainlib.data.splits import SPLITS_OF, read_split
@@ -41,7 +41,7 @@ def quick_check(config: Config) -> list[Problem]:
 def _told(findings: list[Finding]) -> list[Problem]:
     """Write findings as sentences, the first few of each kind."""
     problems: list[Problem] = []
-    for finding, more in shortened(findings):
+    for finding, more in first_of_kind(findings):
         problems.append(finding.problem())
         if more:
             problems.append(Problem(f"... and the same in {more} more rows; `trainlib check` lists them all.", "data"))

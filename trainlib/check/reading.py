@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,10 @@ import nibabel as nib
 import numpy as np
 from PIL import Image
 
-from trainlib.build.patches import describe
-from trainlib.check.headers import Header, is_nifti, is_picture, nifti_header, picture_header, read_header
+from trainlib.check.headers import Header, nifti_header, picture_header, read_header
 from trainlib.check.voxels import Voxels, describe_voxels
+from trainlib.data.formats import is_nifti, is_picture
+from trainlib.data.unreadable import reason
 
 Array = np.ndarray[Any, Any]
 
@@ -65,7 +65,7 @@ def read_facts(file: File, dims: int, *, voxels: bool) -> Facts:
     except MemoryError:
         return Facts(error="it does not fit into memory")
     except Exception as error:  # many kinds: of nibabel, pillow, zlib, MONAI and the file system
-        return Facts(error=_why(error, path))
+        return Facts(error=reason(path, error))
 
 
 def _load(path: Path, dims: int) -> tuple[Header, Array]:
@@ -94,16 +94,3 @@ def _load_by_monai(path: Path, dims: int) -> tuple[Header, Array]:
     affine = tuple(tuple(float(value) for value in row) for row in matrix)
     array = image.numpy()
     return Header(shape, len(array), affine, str(array.dtype)), array
-
-
-def _why(error: Exception, path: Path) -> str:
-    """Say why a file cannot be read; its folder is told elsewhere."""
-    if isinstance(error, FileNotFoundError):
-        return "there is no such file"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    text = describe(error).replace(str(path), path.name)
-    if "Cannot work out file type" in text:  # nibabel, of a header that is no header
-        return f"it is damaged, or no {''.join(path.suffixes[-2:])} file"
-    cut = isinstance(error, EOFError) or re.search(r"truncated|Expected \d+ bytes", text)
-    return f"it is cut off or damaged ({text})" if cut else text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Container, Iterator
 
 import pandas as pd
@@ -29,7 +30,7 @@ def read_rows(config: Config) -> tuple[dict[str, list[Case]], list[Finding]]:
     findings: list[Finding] = []
     for split in (*SPLITS_OF["fit"], *(["predict"] if config.data.predict_csv else [])):
         csv = csv_of(config, split)
-        if csv is None or not config.data_path(csv).is_file():
+        if csv is None or not os.path.isfile(config.data_path(csv)):
             continue
         table = _table(config, split, csv)
         if isinstance(table, pd.DataFrame):
@@ -49,7 +50,7 @@ def refused_rows(config: Config, known: Container[str]) -> Iterator[Finding]:
     """
     for split in SPLITS_OF["fit"]:
         csv = csv_of(config, split)
-        if csv is not None and config.data_path(csv).is_file():
+        if csv is not None and os.path.isfile(config.data_path(csv)):
             for problem in check_splits(config, [split]):
                 if problem.where not in known and not problem.text.startswith("..."):
                     yield _unreadable(problem, csv)
@@ -103,7 +104,11 @@ def _cell_findings(config: Config, split: str, csv: str, table: pd.DataFrame) ->
 def _cases(config: Config, split: str, csv: str, table: pd.DataFrame) -> Iterator[Case]:
     data = config.data
     with_label = split != "predict"
-    classes = config.label_cells if config.task == "classification" and data.classes else {}
+    named = config.task == "classification" and data.classes
+    # Without a name for each column, which the config's own mistakes tell, nobody knows what a cell stands for.
+    if config.multilabel and len(data.classes) != len(data.label_cols):
+        named = False
+    classes = config.label_cells if named else {}
     for row, cells in table.iterrows():
         images = [cells[column] for column in data.image_cols]
         if not all(images):

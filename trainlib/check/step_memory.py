@@ -16,7 +16,7 @@ from trainlib.check.cache_size import in_bytes
 from trainlib.check.finding import Finding
 from trainlib.config.defaults import SEGMENTATION
 from trainlib.config.schema import Config
-from trainlib.data.workers import available_memory
+from trainlib.data.machine import available_memory
 from trainlib.errors import TrainlibError
 
 _HALF = ("16-true", "bf16-true", "16-mixed", "bf16-mixed", 16, "16", "bf16")
@@ -76,7 +76,7 @@ def step_memory(config: Config, window: tuple[int, ...], windows: int) -> StepMe
     try:
         network, kept, logits = _forward(config, (windows, config.in_channels, *window))
         per_value = _kept_by_loss(config, len(logits) - 2)
-    except (TrainlibError, RuntimeError, ValueError, TypeError, NotImplementedError, AttributeError):
+    except Exception:  # of all kinds, from a network or loss of the user's own
         return None
     parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
     weights = _bytes_of(network.parameters()) + _bytes_of(network.buffers())
@@ -170,7 +170,7 @@ def _optimizer_states(config: Config) -> float:
     try:
         optimizer = build_optimizer(config, [weight])
         optimizer.step()
-    except (TrainlibError, RuntimeError, ValueError, TypeError, KeyError):
+    except Exception:  # of all kinds, from an optimizer of the user's own
         return 2.0
     states = (value for state in optimizer.state.values() for value in state.values())
     return sum(value.numel() for value in states if isinstance(value, torch.Tensor) and value.ndim) / weight.numel()

@@ -9,6 +9,7 @@ import torch
 
 from trainlib.build.roles import IMAGE
 from trainlib.check.finding import Finding, counted
+from trainlib.check.geometry import TRANSFORMED
 from trainlib.check.survey import Survey, files_of
 from trainlib.config.defaults import SEGMENTATION
 from trainlib.data.prepare import Preparation
@@ -35,10 +36,9 @@ class Trial:
         Raises:
             InputError: The case, or the pipeline, is wrong.
         """
-        config = self.survey.config
-        with_label = config.task == SEGMENTATION and self.survey.split_of[case] in ("train", "valid")
+        with_label = self._with_label(case)
         if with_label not in self._preparations:
-            self._preparations[with_label] = Preparation(config, with_label=with_label)
+            self._preparations[with_label] = Preparation(self.survey.config, with_label=with_label)
         prepared = self._preparations[with_label](case)
         header = self.survey.image(case).header
         if header is not None:
@@ -53,16 +53,20 @@ class Trial:
         except InputError:
             return False
 
-    def failures(self, known: Container[tuple[str, int | None]]) -> Iterator[Finding]:
+    def failures(
+        self, known: Container[tuple[str, int | None]], doubtful: Container[Case] = frozenset()
+    ) -> Iterator[Finding]:
         """Name the cases that cannot be prepared.
 
         Args:
             known: CSV and row of the cases of which an error is known already.
+            doubtful: Cases that are tried each; of the others one of each kind is.
         """
         kinds: dict[tuple[Any, ...], list[Case]] = {}
         for case in self.survey.cases:
             if (case.csv, case.row) not in known:
-                kinds.setdefault(self._kind(case), []).append(case)
+                kind = (case,) if case in doubtful else self._kind(case)
+                kinds.setdefault(kind, []).append(case)
         for cases in kinds.values():
             case = min(cases, key=self._size)
             try:
@@ -83,7 +87,11 @@ class Trial:
         """List what may decide on whether a pipeline can handle a case."""
         headers = [self.survey.facts[file].header for file in files_of(case)]
         grids = [(len(header.shape), header.channels) if header else None for header in headers]
-        return (case.label is None, *(file.path.suffix for file in files_of(case)), *grids)
+        return (self._with_label(case), case.label is None, *(file.path.suffix for file in files_of(case)), *grids)
+
+    def _with_label(self, case: Case) -> bool:
+        """Tell whether the label of a case goes through the transforms."""
+        return self.survey.config.task == SEGMENTATION and self.survey.split_of[case] in TRANSFORMED
 
     def _size(self, case: Case) -> int:
         header = self.survey.image(case).header

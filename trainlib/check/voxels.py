@@ -30,16 +30,31 @@ class Voxels:
     """What was seen of the voxels of a file.
 
     Attributes:
-        digest: Hash of shape and values, equal for equal images whatever type and format they are stored in.
-        nonfinite: How many voxels are NaN or infinite.
-        ranges: The values of each channel; none where no voxel is finite.
+        digest: Hash of shape and values, equal for equal images whatever type and format they are stored in; empty
+            for a label.
+        ranges: The values of each channel; none where no voxel is finite, and for a label.
         values: Value -> voxels that hold it, of a label; the most frequent ones where there are very many.
+        nan: How many voxels are NaN.
+        above: How many are infinite.
+        below: How many are negative and infinite.
     """
 
     digest: str
-    nonfinite: int
     ranges: tuple[Range, ...]
     values: Mapping[float, int]
+    nan: int = 0
+    above: int = 0
+    below: int = 0
+
+    @property
+    def infinite(self) -> int:
+        """How many voxels are infinite."""
+        return self.above + self.below
+
+    @property
+    def nonfinite(self) -> int:
+        """How many voxels are NaN or infinite."""
+        return self.nan + self.infinite
 
     @property
     def constant(self) -> bool:
@@ -52,16 +67,18 @@ def describe_voxels(array: Array, *, label: bool) -> Voxels:
 
     Args:
         array: Shape (channels, ...).
-        label: Whether to count its values.
+        label: Whether to count its values, and nothing else.
     """
     if array.dtype == np.bool_:
         array = array.astype(np.uint8)
     finite = np.isfinite(array) if array.dtype.kind in "fc" else None
-    nonfinite = 0 if finite is None else int(array.size - np.count_nonzero(finite))
-    whole = None if nonfinite == 0 else finite
+    whole = None if finite is None or finite.all() else finite
+    rest = array[:0] if whole is None else array[~whole]
+    counts = [int(np.count_nonzero(kind)) for kind in (np.isnan(rest), np.isposinf(rest), np.isneginf(rest))]
+    if label:
+        return Voxels("", (), _count(array if whole is None else array[whole]), *counts)
     ranges = [_range(channel, None if whole is None else whole[i]) for i, channel in enumerate(array)]
-    values = _count(array if whole is None else array[whole]) if label else {}
-    return Voxels(_digest(array), nonfinite, tuple(found for found in ranges if found is not None), values)
+    return Voxels(_digest(array), tuple(found for found in ranges if found is not None), {}, *counts)
 
 
 def _digest(array: Array) -> str:

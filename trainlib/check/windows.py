@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,11 @@ from trainlib.data.splits import Case
 from trainlib.errors import InputError
 
 Shape = tuple[int, ...]
-_MOST_TRIALS = 40  # shapes that are tried; others are taken for like those
+_MOST_VOXELS = 2**25  # of all shapes that are tried beside the first two of those that are small along the same axes
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrialResult:
     """What the augmentation made of an image of some shape.
 
     Attributes:
@@ -70,13 +71,13 @@ class Augmentation:
         self.config = config
         self._pipeline = build_pipeline(config, "train", with_label=config.task == SEGMENTATION)
 
-    def outcome(self, shape: Shape) -> Outcome:
+    def outcome(self, shape: Shape) -> TrialResult:
         """Try the pipeline on an image of noise."""
         case = Case("noise", 0, (Path("noise"),), None, None, "")
         result = TrainDataset([case], _Noise(self.config, shape), self._pipeline, self.config)[0, 0]
         if isinstance(result, CaseFailure):
-            return Outcome(failure=result.sentence.removeprefix(f"{case}: ").rstrip("."))
-        return Outcome(tuple(tuple(item[IMAGE].shape[1:]) for item in result))
+            return TrialResult(failure=result.sentence.removeprefix(f"{case}: ").rstrip("."))
+        return TrialResult(tuple(tuple(item[IMAGE].shape[1:]) for item in result))
 
 
 class _Noise(NoCache):
@@ -121,7 +122,7 @@ def cut_windows(survey: Survey, base: Base) -> Windows | None:
     return Windows(usual, max(len(outcome.windows) for outcome in outcomes.values()) or 1, findings)
 
 
-def _wrong(config: Config, shape: Shape, outcome: Outcome, usual: Shape) -> str:
+def _wrong(config: Config, shape: Shape, outcome: TrialResult, usual: Shape) -> str:
     """Say what is wrong with the windows of images of a shape; on noise a transform may fail for other reasons."""
     if outcome.failure:
         small = window_setting(config) is not None and any(a < b for a, b in zip(shape, usual, strict=True))
@@ -154,22 +155,40 @@ def _by_shape(survey: Survey, base: Base) -> dict[Shape, list[Case]]:
     return members
 
 
-def _outcomes(augmentation: Augmentation, shapes: Sequence[Shape], window: Shape) -> dict[Shape, Outcome]:
-    """Try the smallest of the shapes that are too small along the same axes; the others only where it goes wrong."""
+def _outcomes(augmentation: Augmentation, shapes: Sequence[Shape], window: Shape) -> dict[Shape, TrialResult]:
+    """Try as few shapes as tell of the others: what is wrong with a large one takes long to find out."""
     alike: dict[tuple[bool, ...], list[Shape]] = defaultdict(list)
     for shape in sorted(shapes, key=lambda shape: min(a / b for a, b in zip(shape, window, strict=True))):
         alike[tuple(a < b for a, b in zip(shape, window, strict=True))].append(shape)
-    outcomes: dict[Shape, Outcome] = {}
+    outcomes: dict[Shape, TrialResult] = {}
+    left = _MOST_VOXELS
     for smallest, *others in alike.values():
         first = outcomes[smallest] = augmentation.outcome(smallest)
-        right = bool(first.windows) and set(first.windows) == {window}
-        for shape in others:
-            tried = not right and len(outcomes) < _MOST_TRIALS
-            outcomes[shape] = augmentation.outcome(shape) if tried else first
+        if first.windows and set(first.windows) == {window}:
+            outcomes |= dict.fromkeys(others, first)
+            continue
+        others.sort(key=prod)
+        for number, shape in enumerate(others):
+            known = _like(augmentation.config, outcomes, (smallest, others[0]), shape) if number else None
+            if known is None and number and (left := left - prod(shape)) < 0:
+                known = TrialResult()  # nothing is said of it
+            outcomes[shape] = known or augmentation.outcome(shape)
     return outcomes
 
 
-def _usual(config: Config, outcomes: Mapping[Shape, Outcome], members: Mapping[Shape, Sequence[Case]]) -> Shape:
+def _like(
+    config: Config, outcomes: Mapping[Shape, TrialResult], tried: tuple[Shape, Shape], shape: Shape
+) -> TrialResult | None:
+    """Tell the outcome of a shape from those of two, where these follow a rule: left as they are, or all alike."""
+    first, second = (outcomes[one] for one in tried)
+    if all(set(outcomes[one].windows) == {one} for one in tried):
+        return TrialResult((shape,) * len(second.windows))
+    # Windows that are never put into a batch may measure what they will.
+    alone = config.data.batch_size == 1 and first.windows and second.windows
+    return second if alone or set(first.windows) == set(second.windows) else None
+
+
+def _usual(config: Config, outcomes: Mapping[Shape, TrialResult], members: Mapping[Shape, Sequence[Case]]) -> Shape:
     """Return the size that windows must have: that of the config, or the one that most cases have."""
     if window_setting(config) is not None:
         return tuple(config.roi_size)

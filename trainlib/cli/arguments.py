@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os.path
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,7 +89,7 @@ def _settings(ctx: typer.Context) -> tuple[list[str], list[str]]:
                 if not words:
                     refuse([Problem(f"{word}: the value is missing, as in {word}=VALUE.")])
                 word = f"{word}={words.pop(0)}"
-        elif "=" not in word or Path(word).exists():
+        elif "=" not in word or os.path.exists(word):  # Path refuses a long name with an error
             rest.append(word)
             continue
         settings.append(word)

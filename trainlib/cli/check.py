@@ -6,7 +6,6 @@ import json
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,16 +13,17 @@ import typer
 
 from trainlib.cli.app import SETTINGS, Files, app
 from trainlib.cli.arguments import arguments
+from trainlib.cli.checking import completed
 from trainlib.cli.output import silence_libraries, start_logging, tell, told
-from trainlib.errors import InputError, Problem
+from trainlib.errors import Problem
 
 if TYPE_CHECKING:
-    from trainlib.check.checks import Outcome
+    from trainlib.check.checks import Report
     from trainlib.config.load import Loaded
     from trainlib.config.schema import Config
 
 # Settings without which the data cannot be looked at.
-_NEEDED = {("task",), ("data",), ("transforms",)}
+_NEEDED = {("task",), ("data",)}
 _NEEDED_DATA = (
     "root", "train_csv", "valid_csv", "test_csv", "predict_csv", "image_cols", "label_cols", "group_col", "classes",
     "label_map", "channels", "spatial_dims",
@@ -41,16 +41,16 @@ def check(
     if not as_json:  # log lines go to standard output
         start_logging()
     loaded, mistakes = _read(files, overrides)
-    outcome = None
+    report = None
     if loaded.config is not None and not _lacks_data(loaded):
-        outcome = _look(loaded.config)
+        report = _look(loaded.config)
     from trainlib.cli.findings import document, show
 
     if as_json:
-        print(json.dumps(document(outcome, mistakes), indent=2, allow_nan=False))
+        print(json.dumps(document(report, mistakes), indent=2, allow_nan=False))
     else:
-        show(outcome, len(mistakes))
-    if mistakes or outcome is None or any(finding.severity == "error" for finding in outcome.findings):
+        show(report, len(mistakes))
+    if mistakes or report is None or any(finding.severity == "error" for finding in report.findings):
         raise typer.Exit(2)
 
 
@@ -59,27 +59,13 @@ def _read(files: list[Path], overrides: list[str]) -> tuple[Loaded, list[Problem
     from trainlib.config.load import read_config
     from trainlib.preflight import component_problems
 
-    loaded = _completed(read_config(files, overrides))
+    loaded = completed(read_config(files, overrides))
     problems = [*loaded.problems, *_setting_problems(loaded)]
     tell(problems)
     silence_libraries()
     more = component_problems(loaded)
     tell(more)
     return loaded, problems + more
-
-
-def _completed(loaded: Loaded) -> Loaded:
-    """Fill in what the config leaves to the training data."""
-    from trainlib.data.complete import complete
-
-    if loaded.config is None or ("data", "classes") in loaded.wrong:
-        return loaded
-    try:
-        return replace(loaded, config=complete(loaded.config))
-    except InputError as error:
-        where = loaded.sources.locate(("data", "label_cols"))
-        problems = [Problem(problem.text, problem.where or where) for problem in error.problems]
-        return replace(loaded, problems=[*loaded.problems, *problems], wrong=loaded.wrong | {("data", "classes")})
 
 
 def _setting_problems(loaded: Loaded) -> list[Problem]:
@@ -97,7 +83,7 @@ def _lacks_data(loaded: Loaded) -> bool:
     return any(key in needed or key[:2] in needed or key[0] == "transforms" for key in loaded.wrong)
 
 
-def _look(config: Config) -> Outcome:
+def _look(config: Config) -> Report:
     """Check the data, with a progress bar where somebody sees it."""
     from tqdm import tqdm
 

@@ -49,7 +49,7 @@ def checked(
 
     if not print_config:
         start_logging()
-    loaded = _completed(read_config(files, overrides), checkpoint)
+    loaded = completed(read_config(files, overrides), checkpoint)
     if csv is not None:
         loaded = _with_csv(loaded, csv, overrides)
     problems = loaded.problems + quick_problems(loaded, command) + (also_quick(loaded) if also_quick else [])
@@ -71,7 +71,7 @@ def checked(
     return loaded.config
 
 
-def _completed(loaded: Loaded, checkpoint: str | None) -> Loaded:
+def completed(loaded: Loaded, checkpoint: str | None = None) -> Loaded:
     """Fill in what the config leaves to the training data, which a checkpoint knows better."""
     from trainlib.data.complete import complete
 

@@ -12,8 +12,8 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from trainlib.check.checks import Outcome
-from trainlib.check.finding import Finding, count, counted, shortened
+from trainlib.check.checks import Report
+from trainlib.check.finding import Finding, count, counted, first_of_kind
 from trainlib.cli.learned import learned_tables
 from trainlib.errors import Problem
 
@@ -21,24 +21,24 @@ _STYLES = {"error": "bold red", "warning": "yellow"}
 _WIDE = 130  # columns of a terminal in which file and remedy have columns of their own
 
 
-def show(outcome: Outcome | None, mistakes: int) -> None:
+def show(report: Report | None, mistakes: int) -> None:
     """Print the table of findings, what was learned, and a last line with the counts.
 
     Args:
-        outcome: What came of the check; None where the config did not allow one.
+        report: What came of the check; None where the config did not allow one.
         mistakes: Number of mistakes in the config, which were told before.
     """
     console = Console(highlight=False)
-    if outcome is None:
+    if report is None:
         console.print(f"{counted(mistakes, 'mistake')} in the config; the data were not looked at.")
         return
-    if outcome.findings:
-        console.print(_table(outcome.findings, wide=console.width >= _WIDE))
-    for table in learned_tables(outcome):
+    if report.findings:
+        console.print(_table(report.findings, wide=console.width >= _WIDE))
+    for table in learned_tables(report):
         console.print()
         console.print(table)
     console.print()
-    console.print(_last_line(outcome, mistakes))
+    console.print(_last_line(report, mistakes))
 
 
 def _table(findings: list[Finding], *, wide: bool) -> Table:
@@ -53,7 +53,7 @@ def _table(findings: list[Finding], *, wide: bool) -> Table:
     else:
         table.add_column("what is wrong, and what to do", ratio=1)
     kind = findings[0].kind
-    for finding, more in shortened(findings):
+    for finding, more in first_of_kind(findings):
         if finding.kind != kind:
             table.add_section()
             kind = finding.kind
@@ -72,33 +72,33 @@ def _table(findings: list[Finding], *, wide: bool) -> Table:
     return table
 
 
-def _last_line(outcome: Outcome, mistakes: int) -> Text:
-    errors, warnings = (count(outcome.findings, severity) for severity in ("error", "warning"))
+def _last_line(report: Report, mistakes: int) -> Text:
+    errors, warnings = (count(report.findings, severity) for severity in ("error", "warning"))
     parts = [f"{counted(mistakes, 'mistake')} in the config"] if mistakes else []
     parts += [counted(errors, "error"), counted(warnings, "warning")]
     style = "bold red" if errors or mistakes else "bold yellow" if warnings else "bold green"
-    return Text(f"{', '.join(parts)} in {counted(outcome.cases, 'case')}.", style)
+    return Text(f"{', '.join(parts)} in {counted(report.cases, 'case')}.", style)
 
 
-def document(outcome: Outcome | None, mistakes: list[Problem]) -> dict[str, Any]:
+def document(report: Report | None, mistakes: list[Problem]) -> dict[str, Any]:
     """Put all that is known into one JSON document; what is not a number there becomes null.
 
     Args:
-        outcome: What came of the check; None where the config did not allow one.
+        report: What came of the check; None where the config did not allow one.
         mistakes: The mistakes in the config.
     """
-    findings = outcome.findings if outcome else []
-    step = asdict(outcome.step) | {"total": outcome.step.total} if outcome and outcome.step else None
-    cache = asdict(outcome.cache) if outcome and outcome.cache else None
+    findings = report.findings if report else []
+    step = asdict(report.step) | {"total": report.step.total} if report and report.step else None
+    cache = asdict(report.cache) if report and report.cache else None
     content = {
         "config": [asdict(mistake) for mistake in mistakes],
         "findings": [asdict(finding) for finding in findings],
-        "learned": outcome.learned if outcome else None,
+        "learned": report.learned if report else None,
         "estimates": {"cache": cache, "step": step},
         "mistakes": len(mistakes),
         "errors": count(findings, "error"),
         "warnings": count(findings, "warning"),
-        "cases": outcome.cases if outcome else 0,
+        "cases": report.cases if report else 0,
     }
     return {name: _finite(value) for name, value in content.items()}
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from trainlib.check.cache_size import CacheSize, in_bytes
-from trainlib.check.checks import Outcome
+from trainlib.check.checks import Report
 from trainlib.check.finding import counted
 from trainlib.check.grids import number
 from trainlib.check.step_memory import StepMemory
@@ -18,20 +18,20 @@ from trainlib.check.step_memory import StepMemory
 _MOST_CLASSES = 30  # rows of the table of classes
 
 
-def learned_tables(outcome: Outcome) -> Iterator[Table]:
+def learned_tables(report: Report) -> Iterator[Table]:
     """Yield the facts, and the table of classes."""
     facts = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     facts.add_column(style="bold", no_wrap=True)
     facts.add_column(ratio=1)
-    for name, text in _facts(outcome):
+    for name, text in _facts(report):
         facts.add_row(name, Text(text))
     yield facts
-    if outcome.learned["classes"]:
-        yield _class_table(outcome.learned["classes"])
+    if report.learned["classes"]:
+        yield _class_table(report.learned["classes"])
 
 
-def _facts(outcome: Outcome) -> Iterator[tuple[str, str]]:
-    known = outcome.learned
+def _facts(report: Report) -> Iterator[tuple[str, str]]:
+    known = report.learned
     patients = known["patients"]
     cases = [
         f"{number:,} {split}" + (f" of {patients[split]:,} patients" if split in patients else "")
@@ -52,13 +52,13 @@ def _facts(outcome: Outcome) -> Iterator[tuple[str, str]]:
             f"{number(row['lowest'])} to {number(row['highest'])}; usually {number(middle['percentile_1'])} to "
             f"{number(middle['percentile_99'])} (percentiles 1 and 99)",
         )
-    yield "cache", _cache(outcome.cache)
-    yield "memory", _step(outcome.step)
+    yield "cache", _cache(report.cache)
+    yield "memory", _step(report.step)
 
 
 def _cache(size: CacheSize | None) -> str:
     if size is None:
-        return "not known, for transforms.base holds transforms whose result depends on the voxels"
+        return "not known, for no case could be prepared"
     taken = f"about {in_bytes(size.bytes)} for all prepared cases"
     if size.kind == "none" or size.free is None:
         return f"none; {taken} would be kept with data.cache: memory or disk"
@@ -70,7 +70,7 @@ def _cache(size: CacheSize | None) -> str:
 
 def _step(memory: StepMemory | None) -> str:
     if memory is None:
-        return "of a training step: not known, for the network does not run without data"
+        return "of a training step: not known, for network or augmentation cannot be tried without data"
     libraries = f", libraries {in_bytes(memory.libraries)}" if memory.device == "cpu" else ""
     return (
         f"about {in_bytes(memory.total)} for a training step of {memory.windows} windows: network, gradients and "

@@ -48,8 +48,13 @@ def leave(problems: list[Problem]) -> NoReturn:
 
 
 @contextmanager
-def told(resume: Callable[[Path], str] | None = None) -> Iterator[None]:
-    """Turn errors that speak for themselves into a message and an exit status; others keep their traceback."""
+def told(resume: Callable[[Path], str] | None = None, interrupted: Callable[[], str] | None = None) -> Iterator[None]:
+    """Turn errors that speak for themselves into a message and an exit status; others keep their traceback.
+
+    Args:
+        resume: Says how to go on from a checkpoint.
+        interrupted: Says what there is to say after a signal, where that is not `resume`; nothing is not printed.
+    """
     try:
         yield
     except InputError as error:
@@ -66,8 +71,9 @@ def told(resume: Callable[[Path], str] | None = None) -> Iterator[None]:
         raise typer.Exit(error.exit_status) from None
     except Interrupted as error:
         how = f" {resume(error.checkpoint)}" if resume and error.checkpoint else ""
-        if _is_told_here(error):
-            print(f"Interrupted.{how}", file=sys.stderr)
+        text = interrupted() if interrupted else f"Interrupted.{how}"
+        if text and _is_told_here(error):
+            print(text, file=sys.stderr)
         raise typer.Exit(error.exit_status) from None
 
 

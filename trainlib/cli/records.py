@@ -37,6 +37,7 @@ def reproduce(
 ) -> None:
     """Run a finished run again from its snapshot and compare: exit status 0 if identical, 1 if anything differs."""
     from trainlib.cli.reproducing import (
+        how_to_repeat,
         reading_bar,
         show_comparison,
         show_data,
@@ -62,7 +63,9 @@ def reproduce(
         show_data(data)
         data.refuse(force)
         show_doubts([*original.doubts, *(["Data files have changed."] if data.changed else [])])
-        again = repeat(original, target, use_cache=use_cache)
+        options = [*(["--data-root", str(data_root)] if data_root else []), *(["--use-cache"] * use_cache)]
+        with told(interrupted=lambda: how_to_repeat(folder, [*options, *(["--force"] * force)], target)):
+            again = repeat(original, target, use_cache=use_cache)
         compared = compare_runs(original.folder, again)
     show_comparison(compared)
     raise typer.Exit(0 if all(result.identical for result in compared) else 1)

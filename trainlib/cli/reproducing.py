@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trainlib.words import several
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -52,9 +54,8 @@ def show_original(original: Original, out: Path) -> None:
     """Say what is repeated, from what and where to."""
     version = (original.start / "trainlib" / "__init__.py").read_text(encoding="utf-8")
     number = version.partition('__version__ = "')[2].partition('"')[0]
-    epochs = "1 epoch" if original.epochs == 1 else f"{original.epochs} epochs"
     rows = [
-        ("run", f"{original.folder.path}, {epochs}"),
+        ("run", f"{original.folder.path}, {several(original.epochs, 'epoch')}"),
         ("repetition", str(out)),
         ("code", f"trainlib {number}, {original.start / 'trainlib'}"),
         *(("note", remark) for remark in original.remarks),
@@ -70,11 +71,11 @@ def show_environment(then: Environment, now: Environment, differences: Sequence[
     known = then.facts and then.packages
     same = f"{'as it was' if known else 'now'}: Python {facts['python']}, torch {facts['torch']}, {where}"
     if not differences:
-        _facts([("environment", f"{same}, {threads} thread{'' if threads == 1 else 's'}")])
+        _facts([("environment", f"{same}, {several(threads, 'thread')}")])
         return
     named = [other for other in differences if other.decisive or not _is_package(other)]
     others = [other for other in differences if other not in named]
-    count = "1 difference" if len(differences) == 1 else f"{len(differences)} differences"
+    count = several(len(differences), "difference")
     _facts([("environment", f"{count}, {sum(other.decisive for other in differences)} known to change figures")])
     table = _table(" " * 12, "then", "now", "")
     for other in named:
@@ -111,6 +112,14 @@ def show_doubts(doubts: Sequence[str]) -> None:
     """Say why the repetition cannot be expected to be identical."""
     for doubt in doubts:
         _facts([("doubt", f"{doubt} It cannot be expected to be identical.")])
+
+
+def how_to_repeat(run: Path, options: Sequence[str], out: Path) -> str:
+    """Say what to do after a repetition that was interrupted."""
+    import shlex
+
+    left = f"; what was trained is in {out}" if out.is_dir() else ""
+    return f"Interrupted. Run `{shlex.join(['trainlib', 'reproduce', str(run), *options])}` again{left}."
 
 
 def show_comparison(compared: Sequence[Compared]) -> None:

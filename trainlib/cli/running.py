@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -45,11 +46,16 @@ def fit(
     files, overrides = arguments(ctx, config)
     ready = checked(files, overrides, "fit", print_config=print_config)
     from trainlib.callbacks import Record
+    from trainlib.commands.reproduce import REPETITION
     from trainlib.run import fit as run_fit
 
     start_logging()
     record = Record(("trainlib", *sys.argv[1:]), tuple(files))
-    with told(None if debug else lambda checkpoint: _how_to_resume(files, overrides, checkpoint)):
+    again = REPETITION in os.environ  # whose parent says how to go on
+    with told(
+        None if debug or again else lambda checkpoint: _how_to_resume(files, overrides, checkpoint),
+        (lambda: "") if again else None,
+    ):
         run = run_fit(ready, ckpt_path=ckpt_path, record=record, debug=debug, check=not no_check)
         if not debug and speaks():  # the scores of two epochs would look like results
             show_results(run)

@@ -30,12 +30,12 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any], parent: str =
     """Compare two configs key by key; components by their names first, pipelines transform by transform.
 
     Args:
-        before: The earlier config, from ``Config.model_dump(mode="json")``.
+        before: The earlier config, from ``Config.model_dump(mode="json")`` or a file.
         now: The later config.
         parent: The key that both stand at.
     """
-    for name in sorted(before.keys() | now.keys()):
-        key = f"{parent}.{name}" if parent else name
+    for name in sorted({*before, *now}, key=str):
+        key = f"{parent}.{name}" if parent else str(name)
         yield from _differing(key, before.get(name), now.get(name))
 
 
@@ -67,11 +67,12 @@ def _in_pipeline(key: str, before: Sequence[Any], now: Sequence[Any]) -> Iterato
 
 
 def _name(component: Any) -> str:
-    return next(iter(component)) if isinstance(component, Mapping) else str(component)
+    return str(next(iter(component), "{}")) if isinstance(component, Mapping) else str(component)
 
 
 def _kwargs(component: Any) -> Mapping[str, Any]:
-    return next(iter(component.values())) or {} if isinstance(component, Mapping) else {}
+    found = next(iter(component.values()), None) if isinstance(component, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
 
 
 def _written(component: Any) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +13,13 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 
 from trainlib.config.defaults import SEGMENTATION, task_of
+from trainlib.config.meant import Written, decimal_commas
 from trainlib.config.merge import defaults_for, merge, parse_override, place
 from trainlib.config.problems import explain
 from trainlib.config.reading import null_signs, read_file, unresolved
 from trainlib.config.schema import Config
 from trainlib.config.sources import Key, Override, Sources
+from trainlib.config.writing import dump_config, dump_settings
 from trainlib.errors import ConfigError, Problem
 
 
@@ -121,10 +122,15 @@ def _resolve(raw: dict[str, Any], sources: Sources) -> tuple[dict[str, Any], lis
 
 def _check(raw: dict[str, Any], sources: Sources) -> Loaded:
     """Validate; on mistakes, validate again without the wrong keys to get a config for further checks."""
+    written = Written(sources, task_of(raw))
+    commas = list(decimal_commas(raw, sources))
+    problems = {key: problem for key, _, problem in commas}
+    raw = _prune(raw, {*problems, *(behind for _, behind, _ in commas)}, ())
     try:
-        return Loaded(_with_absolute_paths(Config.model_validate(raw)), [], sources)
+        config = _with_absolute_paths(Config.model_validate(raw))
+        return Loaded(config, list(problems.values()), sources, frozenset(problems))
     except ValidationError as error:
-        problems = explain(error, sources)
+        problems |= explain(error, written)
     wrong = set(problems)
     # What is left of a list may be too short, and an odd key cannot be told by its name: then its parent goes too.
     for _ in range(3):
@@ -132,7 +138,7 @@ def _check(raw: dict[str, Any], sources: Sources) -> Loaded:
             config = _with_absolute_paths(Config.model_validate(_without(raw, wrong)))
             return Loaded(config, list(problems.values()), sources, frozenset(wrong))
         except ValidationError as error:
-            again = set(explain(error, sources))
+            again = set(explain(error, written))
             wrong |= again | {key[:-1] for key in again & wrong}
     return Loaded(None, list(problems.values()), sources, frozenset(wrong))
 
@@ -174,26 +180,6 @@ def _with_absolute_paths(config: Config) -> Config:
             "patch": config.patch.model_copy(update=patch),
         }
     )
-
-
-def dump_config(config: Config) -> str:
-    """Write a config as YAML that `load_config` reads back to an equal one."""
-    return dump_settings(config.model_dump())
-
-
-def dump_settings(settings: dict[str, Any]) -> str:
-    """Write settings as YAML for `load_config`; what is in them is meant as it stands, a ``${`` too."""
-    # OmegaConf's own writer, which puts in quotes what its reader takes for numbers, such as '1e3'.
-    return OmegaConf.to_yaml(OmegaConf.create(_escaped(settings)))
-
-
-def _escaped(node: Any) -> Any:
-    """Mark every ``${`` that is left after resolving as plain text."""
-    if isinstance(node, dict):
-        return {name: _escaped(value) for name, value in node.items()}
-    if isinstance(node, list):
-        return [_escaped(value) for value in node]
-    return re.sub(r"(\\*)\$\{", r"\1\1\\${", node) if isinstance(node, str) else node
 
 
 __all__ = ["Loaded", "Override", "dump_config", "dump_settings", "load_config", "read_config"]

@@ -122,6 +122,8 @@ def parse_override(text: str) -> Override:
         raise ConfigError(f"{text}: the value is not valid YAML ({' '.join(reason.split())}).") from None
     except GrammarParseError:
         raise ConfigError(f"{text}: the value is no valid interpolation. Write it as ${{section.key}}.") from None
+    except RecursionError:  # interpolations within interpolations
+        raise ConfigError(f"{text[:60]}...: the value is nested too deeply to be read.") from None
     assert isinstance(parsed, dict)
     key_parts = tuple(int(part) if re.fullmatch(r"-?\d+", part) else part for part in parts)
     return Override(key_parts, parsed["value"], text)

@@ -8,8 +8,9 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from trainlib.config.component import Component
+from trainlib.config.meant import Written, colon_meant, component_meant, other_name, value_meant
 from trainlib.config.schema import Config
-from trainlib.config.sources import Key, Sources, dotted
+from trainlib.config.sources import Key, dotted
 from trainlib.errors import Problem
 from trainlib.suggest import did_you_mean, nearest
 
@@ -30,13 +31,6 @@ _EXPECTED = {
 }
 # Sections whose values are not repeated: someone may have written a token where the name of a file belongs.
 _SECRET = ("pushover",)
-# What other tools call a setting, where the nearest name would be another one.
-_OTHER_NAMES = {
-    **dict.fromkeys(("epoch", "epochs", "num_epoch", "num_epochs", "n_epochs", "nb_epochs"), "trainer.max_epochs"),
-    **dict.fromkeys(("lr", "learning_rate"), "optimizer.AdamW.lr"),
-    **dict.fromkeys(("workers", "n_workers", "nworkers"), "data.num_workers"),
-    **dict.fromkeys(("bs", "batchsize"), "data.batch_size"),
-}
 _PATTERNS = {
     "name": "a name without slashes that does not begin with a dot",
     "classes": "a name without slashes",
@@ -44,7 +38,7 @@ _PATTERNS = {
 }
 
 
-def explain(error: ValidationError, sources: Sources) -> dict[Key, Problem]:
+def explain(error: ValidationError, written: Written) -> dict[Key, Problem]:
     """Turn every error of a validation into a problem, keyed by the key that is wrong.
 
     Errors of the branches of a union (an integer or ``auto``) become one.
@@ -54,8 +48,8 @@ def explain(error: ValidationError, sources: Sources) -> dict[Key, Problem]:
     for detail in error.errors(include_url=False):
         key = _key(detail)
         alternatives.setdefault(key, []).append(_expectation(detail, key))
-        text = _sentence(detail, key, alternatives[key])
-        problems[key] = Problem(text, sources.locate(key))
+        text = _sentence(detail, key, alternatives[key], written)
+        problems[key] = Problem(text, written.sources.locate(key))
     return problems
 
 
@@ -105,11 +99,11 @@ def _expectation(detail: Any, key: Key) -> str:
     return message.removeprefix("Input should be ").removeprefix("Value error, ")
 
 
-def _sentence(detail: Any, key: Key, expectations: list[str]) -> str:
+def _sentence(detail: Any, key: Key, expectations: list[str], written: Written) -> str:
     name = dotted(key)
     match detail["type"]:
         case "extra_forbidden" | "invalid_key":
-            return f"{name} is not a setting.{_nearest_setting(key)}"
+            return f"{name} is not a setting.{_nearest_setting(key, written)}"
         case "missing":
             return f"{name} is missing. Add it: {_description(key)}"
     expected = " or ".join(dict.fromkeys(expectations))
@@ -117,7 +111,11 @@ def _sentence(detail: Any, key: Key, expectations: list[str]) -> str:
     value = detail["input"]
     if key[0] in _SECRET:
         return f"{name}: expected {expected}, found something else."
-    return f"{name}: expected {expected}, found {found or _found(value)}.{_about_quotes(detail['type'], value)}"
+    if hint := component_meant(name, value, written):
+        return f"{name}: expected one name with its keywords, found {', '.join(map(str, value))}.{hint}"
+    told = f"{found or _found(value)}"
+    end = "" if told.endswith("?") else "."  # that was a hint
+    return f"{name}: expected {expected}, found {told}{end}{value_meant(detail['type'], value)}"
 
 
 def _found(value: Any) -> str:
@@ -128,17 +126,6 @@ def _found(value: Any) -> str:
     if not isinstance(value, dict | list) or len(repr(value)) < 60:
         return repr(value)
     return "a list" if isinstance(value, list) else "a mapping"
-
-
-def _about_quotes(kind: str, value: Any) -> str:
-    """Tell how quotes help where YAML read another type than was meant."""
-    if kind == "string_type" and isinstance(value, bool):
-        return " Put it in quotes: YAML reads yes, no, on and off as true and false."
-    if kind == "string_type" and isinstance(value, int | float):
-        return f" Put it in quotes: '{value}'."
-    if kind in ("int_type", "float_type") and isinstance(value, str) and value.lstrip("+-").replace(".", "").isdigit():
-        return " Take the quotes away."
-    return ""
 
 
 def _section(key: Key) -> Any:
@@ -164,15 +151,10 @@ def setting_paths() -> list[str]:
     return [path for path, _ in _settings()]
 
 
-def other_name(name: str) -> str:
-    """Say, as a question, which setting other tools have under a name; nothing where there is none."""
-    return f" Did you mean {_OTHER_NAMES[name]}?" if name in _OTHER_NAMES else ""
-
-
-def _nearest_setting(key: Key) -> str:
+def _nearest_setting(key: Key, written: Written) -> str:
     """Suggest the same name in another section, a near one in the same section, or a near one in another."""
     *parent, last = key
-    if hint := other_name(str(last)):
+    if hint := colon_meant(str(last)) or other_name(str(last), written.component("optimizer")):
         return hint
     name, siblings = str(last), _section(tuple(parent))
     prefix = dotted(tuple(parent)) + "." if parent else ""

@@ -10,6 +10,7 @@ import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import GrammarParseError, MissingMandatoryValue, OmegaConfBaseException
 
+from trainlib.config.meant import colon_meant
 from trainlib.config.nesting import DEEPEST, outline
 from trainlib.config.problems import setting_paths
 from trainlib.config.sources import Key, Sources, dotted
@@ -17,7 +18,13 @@ from trainlib.errors import ConfigError, Problem
 from trainlib.suggest import nearest
 
 # What helps with some of the mistakes that YAML finds.
-_REMEDIES = {"duplicate key": " Leave one of them.", "unexpected end of stream": " Close the quote."}
+_REMEDIES = {
+    "duplicate key": " Leave one of them.",
+    "unexpected end of stream": " Close the quote.",
+    **dict.fromkeys(("unknown escape character", "hexdecimal number"), " Write / or single quotes."),
+}
+# What it says of a line after one that is no setting, for no space follows its colon.
+_NO_SETTING = ("could not find expected ':'", "mapping values are not allowed")
 
 
 def read_file(path: Path) -> dict[str, Any]:
@@ -64,7 +71,8 @@ def _check_outline(path: Path) -> None:
     """
     plain, too_deep = outline(path.read_text(encoding="utf-8-sig"))
     if plain:
-        raise ConfigError(f"{path}: expected a mapping of settings such as `data:`, found a single value.")
+        hint = colon_meant(path.read_text(encoding="utf-8-sig"))
+        raise ConfigError(f"{path}: expected a mapping of settings such as `data:`, found a single value.{hint}")
     if too_deep is not None:
         text = f"is nested more than {DEEPEST} levels deep, which no setting is. Close what is left open before."
         raise ConfigError([Problem(text, f"{path}:{too_deep}")])
@@ -87,6 +95,10 @@ def _syntax_error(path: Path, error: yaml.MarkedYAMLError) -> Problem:
     elif begun and mark and begun.line != mark.line and error.context:
         reason += f" ({error.context} that begins in line {begun.line + 1})"
     lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+    if reason.startswith(_NO_SETTING) and colon_meant(*lines[max(line - 1, 0) : line + 1]):
+        return Problem(
+            f"is not valid YAML: {reason}.{colon_meant(*lines[max(line - 1, 0) : line + 1])}", f"{path}:{line + 1}"
+        )
     tab = line < len(lines) and "\t" in lines[line]
     hint = next((remedy for words, remedy in _REMEDIES.items() if words in reason), "")
     hint = " Indent with spaces: YAML allows no tabs there." if tab else hint

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,19 @@ class Sources:
             if shared == min(len(override.key), len(key)) and shared >= depth:
                 best, depth = "command line", len(key)
         return best or (str(self.files[-1]) if self.files else "")
+
+    def values(self, section: str) -> Iterator[Any]:
+        """Yield what each source that mentions a section says of it, those first that win."""
+        for override in reversed(self.overrides):
+            if override.key[0] == section:
+                value = override.value
+                for part in reversed(override.key[1:]):
+                    value = {part: value}
+                yield value
+        for file in reversed(self.files):
+            content = yaml.load(file.read_text(encoding="utf-8-sig"), Loader=LOADER)
+            if isinstance(content, dict) and section in content:
+                yield content[section]
 
 
 def _shared(one: Key, other: Key) -> int:

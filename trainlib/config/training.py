@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
+from pydantic_core import PydanticCustomError
 
 from trainlib.config.component import Component
 from trainlib.config.defaults import SEGMENTATION, base_pipeline, train_pipeline
@@ -46,6 +47,16 @@ class CheckpointSection(Section):
     """Metric that is watched, for early stopping and plateau schedulers too."""
     mode: Literal["auto", "min", "max"] = "auto"
     """Whether a smaller or a larger value of it is better; `auto` knows by its name."""
+
+    @field_validator("monitor")
+    @classmethod
+    def _name_split(cls, monitor: str) -> str:
+        """Refuse a metric without its split, for the nearest name would be anything."""
+        if "/" not in monitor:
+            split, _, name = monitor.rpartition("_")  # other tools write val_loss
+            found = f"{monitor!r}. Did you mean {'train' if split == 'train' else 'valid'}/{name}?"
+            raise PydanticCustomError("monitor", "Input should be a metric of a split", {"found": found})
+        return monitor
 
 
 class TrainerGuardSection(Section):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from trainlib.build.patches import describe
-from trainlib.data.writing import NIFTI, PICTURES
+from trainlib.data.formats import is_nifti, is_picture
 from trainlib.errors import DataError
 
 
@@ -26,11 +26,10 @@ def count_channels(path: Path, spatial_dims: int) -> int | None:
     Raises:
         DataError: The file cannot be read.
     """
-    name = path.name.lower()
     try:
-        if name.endswith(NIFTI):
+        if is_nifti(path):
             return _count_nifti(path, spatial_dims)
-        if path.suffix.lower() in PICTURES:
+        if is_picture(path):
             return _count_picture(path, spatial_dims)
     except Exception as error:  # many kinds: of nibabel, pillow, zlib and the file system
         raise DataError(f"{path.name} cannot be read: {describe(error)}.") from error

@@ -91,7 +91,7 @@ def _classes(config: Config) -> list[str]:
     column = data.label_cols[0]
     if column not in table:
         return []
-    names = sorted(sorted({cell for cell in table[column] if cell}), key=_order)
+    names = sorted(sorted({cell for cell in table[column] if cell}), key=by_value)
     where = f"the column {column!r} of {data.train_csv}"
     if len(names) < 2:
         raise ConfigError(f"data.classes: {where} does not hold two classes. Name them, or correct the CSV.")
@@ -140,8 +140,8 @@ def _balanced(config: Config, keyword: str) -> list[float]:
     return [float(weight) for weight in weights]
 
 
-def _order(name: str) -> tuple[int, float, str]:
-    """Sort numbers by their value, and before texts."""
+def by_value(name: str) -> tuple[int, float, str]:
+    """Key that sorts names of classes: numbers by their value, and before texts."""
     try:
         number = float(name)
     except ValueError:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from trainlib.build.patches import describe
-from trainlib.data.writing import NIFTI, PICTURES
+from trainlib.data.formats import is_nifti, is_picture
 from trainlib.errors import DataError
 
 _MOST_VALUES = 1000  # of a label map; more are gray values of an image
@@ -69,12 +69,11 @@ def _read_content(path: Path) -> Content | DataError:
 
 
 def _load(path: Path) -> Array:
-    name = path.name.lower()
-    if name.endswith(NIFTI):
+    if is_nifti(path):
         import nibabel as nib
 
         return np.asanyarray(nib.load(path).dataobj)
-    if path.suffix.lower() in PICTURES:
+    if is_picture(path):
         from PIL import Image
 
         with Image.open(path) as image:

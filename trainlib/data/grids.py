@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
 
-from trainlib.data.writing import NIFTI
+from trainlib.data.formats import is_nifti
 from trainlib.errors import DataError
 
 
@@ -23,7 +24,7 @@ def check_grid(path: Path, dims: int) -> None:
     Raises:
         DataError: An axis is empty, or the affine is not finite or not invertible.
     """
-    if not path.name.lower().endswith(NIFTI):
+    if not is_nifti(path):
         return
     try:
         header = nib.load(path)
@@ -32,11 +33,21 @@ def check_grid(path: Path, dims: int) -> None:
     if 0 in header.shape:
         text = f"{path.name} has the shape {header.shape}, and thus no voxels."
         raise DataError(f"{text} Export it again, or take the row out.")
-    axes = np.asarray(header.affine, dtype=np.float64)[:3, :dims]
-    finite = np.isfinite(header.affine).all()
-    if not finite or np.linalg.matrix_rank(axes) < dims:
-        what = "is not invertible" if finite else "holds nan or infinite numbers"
+    if wrong := wrong_affine(header.affine, dims):
         raise DataError(
-            f"the affine of {path.name} {what}, so that its voxels have no place in space. Correct the header, or "
+            f"the affine of {path.name} {wrong}, so that its voxels have no place in space. Correct the header, or "
             "export the file again."
         )
+
+
+def wrong_affine(affine: Any, dims: int) -> str:
+    """Say, as part of a sentence, why an affine puts voxels nowhere; nothing where it is right.
+
+    Args:
+        affine: Voxel indices -> mm, 4 by 4.
+        dims: Axes of the image; those that a slice has not may be lost.
+    """
+    affine = np.asarray(affine, dtype=np.float64)
+    if not np.isfinite(affine).all():
+        return "holds nan or infinite numbers"
+    return "is not invertible" if np.linalg.matrix_rank(affine[:3, :dims]) < dims else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import glob
 import os
 import re
@@ -47,6 +48,8 @@ class Pattern:
         """What is wrong with it; empty if nothing is."""
         if self.text.startswith(("/", "~")) or PureWindowsPath(self.text).drive or ".." in self.text.split("/"):
             return f"{self}: expected a pattern that starts in the folder of the data, as in 'images/*.nii.gz'."
+        if "[^" in self.text:
+            return f"{self}: write [!0] for any character but 0; [^0] means it in some shells alone."
         if not self.wildcards:
             return (
                 f"{self} names one file. Put * where the name of the case stands, and the pattern in quotes, so that "
@@ -117,6 +120,8 @@ def _regex(wildcards: str) -> str:
 
 def _regex_of(wildcard: str) -> str:
     if wildcard.startswith("["):
-        inside = re.sub(r"([\\\[&~|])", r"\\\1", wildcard[1:-1])
-        return f"[^{inside[1:]}]" if inside.startswith("!") else f"[{inside}]"
+        # As `glob` itself translates it, without the anchor around it.
+        translated = re.fullmatch(r"\(\?s:(.*)\)\\[Zz]", fnmatch.translate(wildcard), re.DOTALL)
+        assert translated is not None
+        return f"(?!/){translated[1]}"
     return {"?": "[^/]", "*": "[^/]*"}.get(wildcard, ".*")

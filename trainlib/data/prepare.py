@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -134,11 +134,13 @@ class Preparation:
                 f"{case}: image and label differ in shape after transforms.base: {tuple(image.shape[1:])} and "
                 f"{tuple(label.shape[1:])}. They must cover the same voxels."
             )
-        if isinstance(image, MetaTensor) and isinstance(label, MetaTensor) and (apart := _distance(image, label)):
-            raise DataError(
-                f"{case}: image and label lie up to {apart:.1f} mm apart after transforms.base, by the affines in "
-                "their files. Correct the header of the one that is wrong."
-            )
+        if isinstance(image, MetaTensor) and isinstance(label, MetaTensor):
+            apart = distance(image.affine, label.affine, image.shape[1:])
+            if apart > largest_distance(image.affine, image.ndim - 1):
+                raise DataError(
+                    f"{case}: image and label lie up to {apart:.1f} mm apart after transforms.base, by the affines in "
+                    "their files. Correct the header of the one that is wrong."
+                )
         return plain_tensor(label).to(torch.uint8 if self.config.out_channels <= 256 else torch.int16)
 
     def fingerprint(self) -> str:
@@ -171,17 +173,20 @@ def spacing_of(affine: torch.Tensor, dims: int) -> torch.Tensor:
     return affine[:-1, :dims].to(torch.float64).norm(dim=0)
 
 
-def _distance(image: MetaTensor, label: MetaTensor) -> float:
-    """Measure how far apart two affines put the same voxel, in mm; 0 where it is less than half a voxel."""
-    affine, other = image.affine.to(torch.float64), label.affine.to(torch.float64)
+def distance(affine: torch.Tensor, other: torch.Tensor, shape: Sequence[int]) -> float:
+    """Measure how far apart two affines put the same voxel of an image at most, in mm; 0 for those of other axes."""
+    affine, other = affine.to(torch.float64), other.to(torch.float64)
     if affine.shape != other.shape:
         return 0.0
-    dims = image.ndim - 1
-    corners = torch.zeros(2**dims, len(affine), dtype=torch.float64)
+    corners = torch.zeros(2 ** len(shape), len(affine), dtype=torch.float64)
     corners[:, -1] = 1
-    corners[:, :dims] = torch.tensor([*itertools.product(*((0, size - 1) for size in image.shape[1:]))])
-    apart = float((corners @ (affine - other).T).norm(dim=1).max())
-    return apart if apart > float(spacing_of(affine, dims).min()) / 2 else 0.0
+    corners[:, : len(shape)] = torch.tensor([*itertools.product(*((0, size - 1) for size in shape))])
+    return float((corners @ (affine - other).T).norm(dim=1).max())
+
+
+def largest_distance(affine: torch.Tensor, dims: int) -> float:
+    """Return how far apart, in mm, image and label may lie once they are prepared: half a voxel."""
+    return float(spacing_of(affine, dims).min()) / 2
 
 
 def _insert_after_loading(pipeline: Compose, step: MapLabels) -> None:

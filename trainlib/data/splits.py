@@ -91,8 +91,8 @@ def check_splits(config: Config, splits: Iterable[str]) -> list[Problem]:
             cases[split] = read_split(config, split)
         except DataError as error:
             problems += error.problems
-    for split, members in cases.items():
-        problems += [*repeated(config, members, split), *labels_for_images(members)]
+    for members in cases.values():
+        problems += [*repeated(members), *labels_for_images(members)]
     return [*problems, *shared(cases)]
 
 

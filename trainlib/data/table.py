@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from csv import Error as CSVError
 from csv import reader as csv_reader
+from pathlib import Path
 
 import pandas as pd
 
 from trainlib.config.schema import Config
 from trainlib.errors import DataError, Problem
 
-_MOST_ROWS = 5  # rows named for one kind of mistake; the rest is counted
+_MOST = 5  # rows named for one kind of mistake; the rest is counted
 
 
 def read_table(config: Config, csv: str) -> pd.DataFrame:
@@ -26,22 +27,12 @@ def read_table(config: Config, csv: str) -> pd.DataFrame:
     Raises:
         DataError: There is no such file, it is empty, or it is no CSV.
     """
-    lines: list[tuple[int, list[str]]] = []
     try:
-        # pandas would take a surplus column for row names and shift the others.
-        with config.data_path(csv).open(newline="", encoding="utf-8-sig") as file:
-            reader = csv_reader(file, strict=True, skipinitialspace=True)
-            lines.extend((reader.line_num, [cell.strip() for cell in cells]) for cells in reader)
+        lines = [(row, cells) for row, cells in _read_lines(config.data_path(csv), csv) if any(cells)]
     except FileNotFoundError:
         raise DataError(f"{csv}: there is no such CSV file in data.root ({config.data.root}).") from None
-    except UnicodeDecodeError:
-        text = f"{csv}: cannot be read as CSV: it is not a text in UTF-8. Save it as `CSV UTF-8`."
-        raise DataError(text) from None
-    except CSVError as error:
-        raise DataError([_unreadable(csv, lines[-1][0] + 1 if lines else 1, error)]) from None
     except OSError as error:
         raise DataError(f"{csv}: cannot be read as CSV: {' '.join(str(error).split())}.") from None
-    lines = [(row, cells) for row, cells in lines if any(cells)]
     if not lines:
         raise DataError(f"{csv}: the file is empty. Its first line must name the columns.")
     (_, header), *rows = lines
@@ -54,6 +45,28 @@ def read_table(config: Config, csv: str) -> pd.DataFrame:
         index=[row for row, _ in rows],
         dtype=str,
     )
+
+
+def _read_lines(path: Path, csv: str) -> list[tuple[int, list[str]]]:
+    """Read the cells of each row, with the line that it ends in.
+
+    pandas would take a surplus column for row names and shift the others.
+
+    Raises:
+        DataError: It is no CSV.
+        OSError: It cannot be read.
+    """
+    lines: list[tuple[int, list[str]]] = []
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv_reader(file, strict=True, skipinitialspace=True)
+            lines.extend((reader.line_num, [cell.strip() for cell in cells]) for cells in reader)
+    except UnicodeDecodeError:
+        text = f"{csv}: cannot be read as CSV: it is not a text in UTF-8. Save it as `CSV UTF-8`."
+        raise DataError(text) from None
+    except CSVError as error:
+        raise DataError([_unreadable(csv, lines[-1][0] + 1 if lines else 1, error)]) from None
+    return lines
 
 
 def _unreadable(csv: str, row: int, error: CSVError) -> Problem:
@@ -79,9 +92,15 @@ def _row_problems(csv: str, header: list[str], rows: list[tuple[int, list[str]]]
     return shortened(longer, csv)
 
 
-def shortened(problems: list[Problem], csv: str) -> list[Problem]:
-    """Keep the first few of many problems of one kind, and count the others."""
-    if len(problems) <= _MOST_ROWS:
+def shortened(problems: list[Problem], where: str, most: int = _MOST, what: str = "in {} more rows") -> list[Problem]:
+    """Keep the first few of many problems of one kind, and count the others.
+
+    Args:
+        problems: The problems.
+        where: The CSV that they are in.
+        most: How many are kept.
+        what: How the others are counted.
+    """
+    if len(problems) <= most:
         return problems
-    rest = len(problems) - _MOST_ROWS
-    return [*problems[:_MOST_ROWS], Problem(f"... and the same in {rest} more rows.", csv)]
+    return [*problems[:most], Problem(f"... and the same {what.format(len(problems) - most)}.", where)]

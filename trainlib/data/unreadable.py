@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
-
-from monai.transforms import LoadImage
 
 from trainlib.build.patches import describe
 
@@ -25,12 +24,16 @@ _KINDS: dict[bytes, tuple[str, tuple[str, ...]]] = {
     b"<": ("a web page or XML", (".html", ".xml")),
     b"{": ("JSON", (".json",)),
 }
-_NIFTI_MAGIC = (b"n+1\0", b"n+2\0", b"ni1\0")
+_NIFTI_PAIR = b"ni1\0"  # of a header whose voxels are in a file beside it
+_NIFTI_MAGIC = (b"n+1\0", b"n+2\0", _NIFTI_PAIR)
+_BESIDE = {".hdr": ".img", ".img": ".hdr"}
 _DICOM_MAGIC = b"DICM"
 
 
 def unreadable_file(paths: Iterable[Path | None]) -> str:
     """Name the first file that MONAI cannot load, why, and what to do; nothing where all can be loaded."""
+    from monai.transforms import LoadImage
+
     for path in filter(None, paths):
         try:
             LoadImage(image_only=True)(str(path))
@@ -41,8 +44,13 @@ def unreadable_file(paths: Iterable[Path | None]) -> str:
 
 def why_unreadable(path: Path, error: Exception) -> str:
     """Say why a file cannot be read, and what to do."""
-    reason, remedy = _reason(path, error)
-    return f"{reason}. {remedy}"
+    found, remedy = _reason(path, error)
+    return f"{found}. {remedy}"
+
+
+def reason(path: Path, error: Exception) -> str:
+    """Say, as part of a sentence, why a file cannot be read."""
+    return _reason(path, error)[0]
 
 
 def reason_by_content(path: Path) -> str:
@@ -53,18 +61,29 @@ def reason_by_content(path: Path) -> str:
         kind = _mistaken_kind(path)
     except OSError as refusal:
         return str(refusal.strerror)
-    return f"its content is {kind}, other than its name says" if kind else ""
+    except ValueError as refusal:  # of a name that no file can have
+        return str(refusal)
+    if kind:
+        return f"its content is {kind}, other than its name says"
+    beside = _BESIDE.get(path.suffix)
+    if beside and not os.path.isfile(path.with_suffix(beside)):
+        return f"there is no {path.with_suffix(beside).name} beside it, which it belongs to"
+    return ""
 
 
 def _reason(path: Path, error: Exception) -> tuple[str, str]:
     """Find the reason, by the content of the file where that tells more than the error, and the remedy."""
-    if reason := reason_by_content(path):
-        remedy = "Rename it, or take the row out." if "its name says" in reason else _AGAIN
-        return reason, remedy
+    if found := reason_by_content(path):
+        remedy = "Rename it, or take the row out." if "its name says" in found else _AGAIN
+        return found, remedy
     cause: BaseException = error
     while cause.__cause__ is not None:
         cause = cause.__cause__
+    if isinstance(cause, OSError) and cause.strerror:
+        return cause.strerror, _AGAIN
     said = describe(cause).replace(str(path), path.name)
+    if "Cannot work out file type" in said:  # nibabel, of a header that is no header
+        return f"it is damaged, or no {''.join(path.suffixes[-2:])} file", _AGAIN
     if isinstance(cause, EOFError | zlib.error) or re.search(r"truncated|Expected \d+ bytes", said):
         return f"it is cut off or damaged ({said})", _AGAIN
     if "cannot find a suitable reader" in str(error):
@@ -82,7 +101,8 @@ def _mistaken_kind(path: Path) -> str:
         if start.startswith(magic):
             return "" if name.endswith(suffixes) else kind
     if start[344:348] in _NIFTI_MAGIC:
-        return "" if name.endswith(".nii") else "NIfTI that is not compressed"
+        right = (".nii", ".hdr") if start[344:348] == _NIFTI_PAIR else ".nii"
+        return "" if name.endswith(right) else "NIfTI that is not compressed"
     if start[128:132] == _DICOM_MAGIC:
         return "" if name.endswith((".dcm", ".dicom", ".ima")) else "DICOM"
     return "not a gzip file" if name.endswith(".gz") else ""

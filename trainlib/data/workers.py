@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-from pathlib import Path
 
-import psutil
 import torch.multiprocessing
 
 from trainlib.config.schema import Config
+from trainlib.data.machine import available_memory, usable_cores
 from trainlib.memory import memory_remedy
 
 try:
@@ -22,7 +21,6 @@ FEW_OPEN_FILES = 1024
 _FILES_PER_WORKER = 16
 _FILES_OF_A_RUN = 64
 _MOST_WORKERS = 8
-_CONTROL_GROUP = Path("/sys/fs/cgroup")
 # What torch says where /dev/shm, through which tensors leave a worker, has no room left.
 _NO_SHARED_MEMORY = ("out of shared memory", "shared memory(shm)", "file </torch_")
 
@@ -63,25 +61,11 @@ def choose_workers(cases: int, case_bytes: int, open_files: int, processes: int 
     Returns:
         A number of workers; 0 prepares the cases in the training process itself.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
     # A worker holds the case it loads, what the transforms make of it, and a few that wait to be fetched.
     by_memory = int(available_memory() / 2 / max(processes, 1) / max(8 * case_bytes + 300 * 2**20, 1))
     by_files = (open_files - _FILES_OF_A_RUN) // _FILES_PER_WORKER
-    by_cores = cores // max(processes, 1) - 1
+    by_cores = usable_cores() // max(processes, 1) - 1
     return max(0, min(by_cores, by_memory, by_files, cases, _MOST_WORKERS))
-
-
-def available_memory() -> int:
-    """Return the bytes this process may still use, by the machine and by its control group."""
-    available = int(psutil.virtual_memory().available)
-    try:
-        limit = int((_CONTROL_GROUP / "memory.max").read_text())
-        used = int((_CONTROL_GROUP / "memory.current").read_text())
-        counts = dict(line.split() for line in (_CONTROL_GROUP / "memory.stat").read_text().splitlines())
-    except (OSError, ValueError):
-        return available
-    # Files that were read, such as those of the cache, stay in memory until it is needed for something else.
-    return max(0, min(available, limit - used + int(counts.get("inactive_file", 0))))
 
 
 def start_worker(worker_id: int) -> None:

@@ -10,14 +10,19 @@ import nibabel as nib
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from trainlib.data.formats import NIFTI, PICTURES, is_nifti
 from trainlib.drawing.colours import colour_table
 from trainlib.errors import DataError
 from trainlib.files import atomic_path
 
-NIFTI = (".nii", ".nii.gz")
-PICTURES = {".png": ".png", ".jpg": ".png", ".jpeg": ".png", ".bmp": ".png", ".tif": ".tif", ".tiff": ".tiff"}
-"""Suffix of a picture -> suffix of its label map. JPEG is lossy and would blur class values into each other; BMP
-holds no more than 256 of them."""
+__all__ = [
+    "PICTURES",
+    "palette_image",
+    "probabilities_suffix_of",
+    "suffix_of",
+    "write_label_map",
+    "write_probabilities",
+]
 
 Array = np.ndarray[Any, Any]
 
@@ -142,7 +147,7 @@ def _measure(reference: Path, default: tuple[int, ...]) -> tuple[tuple[int, ...]
 
 def _write_nifti(path: Path, array: Array, reference: Path, affine: Array, last: tuple[int, ...] = ()) -> None:
     """Write an array whose axes are those of the reference and `last`."""
-    if reference.name.lower().endswith(NIFTI):
+    if is_nifti(reference):
         written = _like(nib.load(reference), array, reference, last)
     else:
         from monai.data.utils import to_affine_nd

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from trainlib.config.schema import Config
 from trainlib.data.splits import Case
-from trainlib.data.writing import NIFTI, PICTURES
+from trainlib.data.formats import NIFTI, PICTURES
 
 MOST_BYTES = 16 * 2**30
 """Bytes that the cases of one part may take."""

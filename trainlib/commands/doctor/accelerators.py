@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from trainlib.commands.doctor.facts import Facts, Gpu, gib
+from trainlib.commands.doctor.gpus import visible
 from trainlib.commands.doctor.verdicts import broken, doubtful, fine
 from trainlib.debug.finding import Finding
 
@@ -60,10 +61,10 @@ def check_architectures(facts: Facts) -> Finding | None:
 
 
 def check_gpu_memory(facts: Facts) -> Finding | None:
-    """Look for GPUs whose memory others use."""
+    """Look for GPUs whose memory others use, among those that a training may use."""
     full = [
         f"{gpu.name}: {gib(gpu.memory - gpu.free)} of {gib(gpu.memory)} are in use"
-        for gpu in facts.driver_gpus
+        for gpu in visible(facts.driver_gpus, facts.variables.get("CUDA_VISIBLE_DEVICES"))
         if gpu.free is not None and gpu.free < (1 - _CROWDED) * gpu.memory
     ]
     if not full:

@@ -16,12 +16,14 @@ class Gpu:
         memory: Its memory in bytes.
         free: What of it nobody uses; None where that is not known.
         capability: Its compute capability, such as (9, 0); None where that is not known.
+        uuid: The name by which CUDA_VISIBLE_DEVICES may choose it; empty where that is not known.
     """
 
     name: str
     memory: int
     free: int | None = None
     capability: tuple[int, int] | None = None
+    uuid: str = ""
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ class Facts:
         tested: Package -> the version that trainlib was tested with; empty where that is not known.
         torch: What torch says; None where it cannot be imported.
         driver: Version of the NVIDIA driver; empty without one.
-        driver_gpus: The GPUs that the driver lists.
+        driver_gpus: The GPUs that the driver lists, in their order.
         cores: Cores that this process may use, by its affinity and its container.
         machine_cores: Cores of the machine.
         memory: Bytes of memory that may be used, by the machine and its container.
@@ -143,8 +145,3 @@ class Facts:
 def gib(count: float) -> str:
     """Write a number of bytes in GiB, or in MiB below one."""
     return f"{count / GIB:.1f} GiB" if count >= GIB else f"{count / MIB:.0f} MiB"
-
-
-def several(number: int, noun: str) -> str:
-    """Write a number with its noun."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -23,10 +23,10 @@ from trainlib.commands.doctor.packages import (
     tested_versions,
 )
 from trainlib.config.schema import Config
+from trainlib.data.machine import available_memory, total_memory, usable_cores
 
 _Value = TypeVar("_Value")
 
-_CONTROL_GROUP = Path("/sys/fs/cgroup")
 _SHARED_MEMORY = Path("/dev/shm")
 _TYPICAL_ITEM = 80 * MIB  # a volume of 256 x 256 x 256 voxels in float32, and its label
 
@@ -55,8 +55,8 @@ def gather(config: Config | None = None) -> Facts:
         driver_gpus=listed,
         cores=usable_cores(),
         machine_cores=os.cpu_count() or 1,
-        memory=_or(_memory, 0),
-        available=_or(_available, 0),
+        memory=total_memory(),
+        available=available_memory(),
         open_files=open_files,
         shared=_or(_shared_memory, None),
         disks=_disks(config),
@@ -85,39 +85,6 @@ def _or(find: Callable[[], _Value], default: _Value) -> _Value:
         return find()
     except (ImportError, OSError, ValueError, AttributeError):
         return default
-
-
-def usable_cores(group: Path = _CONTROL_GROUP) -> int:
-    """Count the cores that this process may use, by its affinity and by the quota of its control group."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
-    with suppress(OSError, ValueError):
-        quota, period = (group / "cpu.max").read_text().split()
-        return max(1, min(cores, math.ceil(int(quota) / int(period))))  # "max" is no number
-    with suppress(OSError, ValueError):  # version 1 of control groups; -1 is no limit
-        limits = [int((group / "cpu" / f"cpu.cfs_{name}_us").read_text()) for name in ("quota", "period")]
-        return max(1, min(cores, math.ceil(limits[0] / limits[1]))) if limits[0] > 0 else cores
-    return cores
-
-
-def _memory() -> int:
-    import psutil
-
-    total = int(psutil.virtual_memory().total)
-    with suppress(OSError, ValueError):
-        return min(total, int((_CONTROL_GROUP / "memory.max").read_text()))
-    with suppress(OSError, ValueError):
-        return min(total, int((_CONTROL_GROUP / "memory" / "memory.limit_in_bytes").read_text()))
-    return total
-
-
-def _available() -> int:
-    import psutil
-
-    with suppress(ImportError):
-        from trainlib.data.workers import available_memory
-
-        return available_memory()
-    return int(psutil.virtual_memory().available)
 
 
 def _open_files() -> tuple[int, int] | None:

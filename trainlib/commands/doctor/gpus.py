@@ -8,7 +8,7 @@ import subprocess
 from trainlib.commands.doctor.facts import MIB, Gpu, Torch
 
 _SECONDS = 10
-_QUERY = ("driver_version", "name", "memory.total", "memory.free")
+_QUERY = ("driver_version", "name", "memory.total", "memory.free", "uuid")
 
 
 def torch_facts() -> Torch:
@@ -49,9 +49,31 @@ def driver_gpus() -> tuple[str, tuple[Gpu, ...]]:
 
 def parse_driver(text: str) -> tuple[str, tuple[Gpu, ...]]:
     """Read the answer of ``nvidia-smi``: a line for each GPU, sizes in MiB, or ``[N/A]`` where it does not know."""
-    rows = [[cell.strip() for cell in line.split(",")] for line in text.splitlines() if line.count(",") == 3]
+    rows = [[cell.strip() for cell in line.split(",")] for line in text.splitlines() if line.count(",") == 4]
     gpus = tuple(
-        Gpu(name, int(total) * MIB if total.isdigit() else 0, int(free) * MIB if free.isdigit() else None)
-        for _, name, total, free in rows
+        Gpu(name, int(total) * MIB if total.isdigit() else 0, int(free) * MIB if free.isdigit() else None, None, uuid)
+        for _, name, total, free, uuid in rows
     )
     return (rows[0][0] if rows else ""), gpus
+
+
+def visible(gpus: tuple[Gpu, ...], devices: str | None) -> tuple[Gpu, ...]:
+    """Choose the GPUs that a training may use.
+
+    Args:
+        gpus: The GPUs of the machine, in their order.
+        devices: The variable CUDA_VISIBLE_DEVICES: numbers or beginnings of UUIDs, of which CUDA takes those before the
+            first that it does not know; None for a variable that is not set.
+    """
+    if devices is None:
+        return gpus
+    chosen: list[Gpu] = []
+    for word in (word.strip() for word in devices.split(",")):
+        if word.isdigit():
+            found = list(gpus[int(word) : int(word) + 1])
+        else:
+            found = [gpu for gpu in gpus if word and gpu.uuid.startswith(word)]
+        if len(found) != 1:
+            break
+        chosen += found
+    return tuple(chosen)

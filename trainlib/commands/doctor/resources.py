@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from trainlib.commands.doctor.facts import GIB, MIB, Disk, Facts, gib, several
+from trainlib.commands.doctor.facts import GIB, MIB, Disk, Facts, gib
 from trainlib.commands.doctor.verdicts import broken, doubtful, fine
 from trainlib.debug.finding import Finding
+from trainlib.words import several
 
 _WAITING = 2  # things that each worker may have handed over and nobody has taken yet: torch's prefetch_factor
 _FEW_FILES, _TOO_FEW_FILES = 1024, 128
 _NETWORK = ("nfs", "nfs4", "cifs", "smbfs", "smb3", "afpfs", "9p", "fuse.sshfs", "fuse.s3fs", "fuse.gcsfuse")
+
+_CHECKPOINTS = (broken, 500 * MIB, "too little for checkpoints")
+_LITTLE_CACHE = (doubtful, 10 * GIB, "little for a cache of volumes")
+# What is written into a folder -> verdicts by the bytes that must be free, the gravest first.
+_LEAST: dict[str, tuple[tuple[Callable[[str, str, str], Finding], int, str], ...]] = {
+    "runs": (_CHECKPOINTS, (doubtful, 2 * GIB, "little for checkpoints and predictions")),
+    "cache": ((broken, 500 * MIB, "too little for a cache of volumes"), _LITTLE_CACHE),
+    "runs, cache": (_CHECKPOINTS, _LITTLE_CACHE),
+    "temporary": ((doubtful, 100 * MIB, "little for the temporary files of the libraries"),),
+}
 
 
 def check_cores(facts: Facts) -> Finding:
@@ -92,10 +103,9 @@ def _verdicts(disk: Disk) -> Iterator[Finding]:
         yield broken(
             where, f"{found}, but only {several(disk.files, 'file')} can still be made.", "Delete small files."
         )
-    if disk.free < 500 * MIB:
-        yield broken(where, f"{found}: too little for checkpoints.", f"Delete something, or {elsewhere}.")
-    if disk.free < 10 * GIB:
-        yield doubtful(where, f"{found}: little for a cache of volumes.", f"Delete something, or {elsewhere}.")
+    for verdict, least, why in _LEAST[where]:
+        if disk.free < least:
+            yield verdict(where, f"{found}: {why}.", f"Delete something, or {elsewhere}.")
     if "cache" in where and disk.kind in _NETWORK:
         far = f"{found}: every case of every epoch is read over the network."
         yield doubtful(where, far, "Name a folder on a disk of this machine in data.cache_dir.")

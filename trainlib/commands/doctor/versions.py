@@ -8,7 +8,10 @@ from trainlib.debug.finding import Finding, listed
 
 _SHOWN = ("lightning", "monai", "numpy", "nibabel", "pydantic", "omegaconf", "pandas")
 _OLDEST_PYTHON = (3, 11)
-_REINSTALL = "Install trainlib into a fresh environment: `python -m venv .venv`, then `.venv/bin/pip install trainlib`."
+_REINSTALL = (
+    "Install trainlib into a fresh environment, in a clone of its repository: `python -m venv .venv`, then "
+    "`.venv/bin/pip install -c constraints.txt .`."
+)
 
 
 def check_python(facts: Facts) -> Finding:
@@ -52,8 +55,12 @@ def check_requirements(facts: Facts) -> Finding:
             name = f"{requirement.name}{requirement.specifier}"
             wrong.append(f"{required.by} requires {name}, but {required.installed} is installed")
     if wrong:
-        remedy = "`pip install --upgrade trainlib` puts most of it right; `pip check` lists it all."
+        remedy = (
+            "`pip install -c constraints.txt .` in a clone of trainlib puts most of it right; `pip check` lists it all."
+        )
         return broken("requirements", f"{'; '.join(wrong[:4])}{_more(len(wrong) - 4)}.", remedy)
+    if not facts.requirements:
+        return fine("requirements", "not known, for trainlib runs without being installed")
     return fine("requirements", f"all {len(facts.requirements)} requirements are met")
 
 
@@ -76,7 +83,7 @@ def check_extras(facts: Facts) -> Finding | None:
     if not facts.extras:
         return None
     texts = [
-        f"{extra}: no (pip install 'trainlib[{extra}]')" if missing else f"{extra}: yes"
+        f"{extra}: no (pip install '.[{extra}]' in a clone of trainlib)" if missing else f"{extra}: yes"
         for extra, missing in facts.extras.items()
     ]
     return fine("extras", ", ".join(texts))
@@ -86,9 +93,7 @@ def check_git(facts: Facts) -> Finding:
     """Look for git, with which the snapshot keeps the state of the user's project."""
     if facts.git:
         return fine("git", "found; snapshots keep commit and uncommitted changes")
-    return doubtful(
-        "git", "There is no git: a run cannot keep the commit that your project was at.", "Install it: apt install git."
-    )
+    return doubtful("git", "There is no git: a run cannot keep the commit that your project was at.", "Install git.")
 
 
 def _more(rest: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import yaml
 from trainlib.callbacks.snapshot import names_of_copies
 from trainlib.commands.reproduce.environment import read_environment
 from trainlib.commands.reproduce.starts import changed_settings, changes_between, read_settings
+from trainlib.config.load import read_config
 from trainlib.config.schema import Config
 from trainlib.data.fingerprint import CHANGED, TABLE, read_fingerprints
 from trainlib.data.splits import SPLITS, csv_of
@@ -30,8 +31,8 @@ class Original:
 
     Attributes:
         folder: Where it is.
-        config: Its config, with the CSVs and patch scripts of the snapshot, and absolute paths.
-        settings: Its ``config.yaml`` as it stands, for this version of trainlib may know other settings.
+        config: Its config as the snapshot keeps it, with the CSVs and patch scripts there, and absolute paths.
+        settings: The same as its file has it, for this version of trainlib may know other settings.
         start: The snapshot of the start whose code, CSVs and scripts are used: the last one.
         directory: The working directory of that start.
         epochs: Number of epochs it was trained.
@@ -61,7 +62,10 @@ def open_original(path: Path, data_root: Path | None = None) -> Original:
     """
     content = read_content(path)
     folder = content.folder
+    if not folder.snapshot.is_dir():
+        raise ConfigError(f"{path}: nothing was trained in this folder, so that there is nothing to repeat.")
     starts = [folder.snapshot, *resumed_snapshots(folder)]
+    content = _as_started(content, starts[-1])
     if reason := _unfit(content):
         raise ConfigError(f"{path}: {reason}")
     settings = yaml.safe_load(content.config_text)
@@ -81,15 +85,27 @@ def open_original(path: Path, data_root: Path | None = None) -> Original:
         directory=directory,
         epochs=len(content.epochs),
         remarks=list(_remarks(content, starts)),
-        doubts=[*changes_between(starts), *_doubts(content, starts[-1])],
+        doubts=[*changes_between(starts), *_doubts(content)],
     )
+
+
+def _as_started(content: Content, start: Path) -> Content:
+    """Put the config of the snapshot in place of that in the run folder, which may have been edited since."""
+    file = start / "config.yaml"
+    if not file.is_file():
+        lacking = file.relative_to(content.folder.path)
+        raise ConfigError(
+            f"{content.folder.path}: the snapshot lacks {lacking}, without which the run cannot be repeated."
+        )
+    loaded = read_config(file)
+    if loaded.config is None:
+        raise ConfigError(loaded.problems)
+    return replace(content, config=loaded.config, config_text=file.read_text(encoding="utf-8"))
 
 
 def _unfit(content: Content) -> str:
     """Say in a sentence why a run cannot be repeated and compared; nothing where it can."""
     folder = content.folder
-    if not folder.snapshot.is_dir():
-        return "nothing was trained in this folder, so that there is nothing to repeat."
     if "--debug" in _command(folder.snapshot) or folder.debug.is_dir():
         return "this is a trial of `fit --debug`, which is no run to repeat."
     ending = ending_of(content)
@@ -150,6 +166,8 @@ def _with_copies(config: Config, start: Path) -> tuple[Config, list[Path]]:
 
 
 def _remarks(content: Content, starts: list[Path]) -> Iterator[str]:
+    if changed := changed_settings(read_settings(starts[-1]), read_settings(content.folder.path), "now"):
+        yield f"config.yaml is not as the snapshot keeps it: {changed}. What the snapshot keeps is repeated."
     if (limit := content.config.data.limit_cases) is not None:
         yield f"The run used the first {limit} cases of each split (data.limit_cases), and so does the repetition."
     if len(starts) > 1:
@@ -162,9 +180,7 @@ def _remarks(content: Content, starts: list[Path]) -> Iterator[str]:
         yield f"The snapshot lacks {' and '.join(lacking)}, so that the environments cannot be compared completely."
 
 
-def _doubts(content: Content, start: Path) -> Iterator[str]:
-    if changed := changed_settings(read_settings(start), read_settings(content.folder.path), "now"):
-        yield f"config.yaml is not as the snapshot keeps it: {changed}."
+def _doubts(content: Content) -> Iterator[str]:
     settings = content.config.trainer
     if settings.get("max_time") is not None:
         yield "trainer.max_time ended the run by the clock."

@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from trainlib.commands.reproduce.environment import read_environment
 from trainlib.commands.reproduce.original import Original
-from trainlib.config.load import dump_settings
-from trainlib.errors import ConfigError, InputError, Interrupted, TrainlibError
+from trainlib.commands.reproduce.process import run_snapshot
+from trainlib.commands.reproduce.scratch import scratch
+from trainlib.config.writing import dump_settings, rewrite
+from trainlib.errors import ConfigError, InputError, TrainlibError
 from trainlib.folder import RunFolder
 from trainlib.runs import free_name
-from trainlib.signals import interruptible
 
 _SILENT = ("progress", "report", "emissions", "pushover")
 """Sections that are switched off: they send, measure or draw, and change no figure."""
-
-# What `-m trainlib` would do, after making sure whose code that is. The working directory comes last: a package of the
-# user's own that lies in it is found, but takes the place of no other.
-_PROGRAM = """
-import os, sys
-import trainlib
-found, wanted = os.path.realpath(os.path.dirname(trainlib.__file__)), os.path.realpath(sys.argv.pop(1))
-if found != wanted:
-    sys.exit(f"The code of the snapshot is in {wanted}, but {found} was imported.")
-sys.path.append(os.getcwd())
-from trainlib.cli import main
-main()
-"""
+_CSVS = ("train_csv", "valid_csv", "test_csv", "predict_csv")
 
 
 def repetition_folder(original: Original, out: Path | None = None) -> Path:
@@ -74,16 +60,15 @@ def repeat(original: Original, out: Path, *, use_cache: bool = False) -> RunFold
         TrainlibError: The repetition failed; it has told why.
         Interrupted: A signal ended it.
     """
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        scratch = tempfile.TemporaryDirectory(prefix=".reproducing-", dir=out.parent, ignore_cleanup_errors=True)
-    except OSError as error:
-        raise ConfigError(f"--out: nothing can be written into {out.parent} ({error.strerror}).") from None
-    with scratch as folder:
-        cache = original.config.cache_dir if use_cache else Path(folder) / "cache"
-        changes = Path(folder) / "repetition.yaml"
+    with scratch(out.parent) as place:
+        cache = original.config.cache_dir if use_cache else place.path / "cache"
+        changes = place.path / "repetition.yaml"
         changes.write_text(dump_settings(changed_settings(original, out, cache)), encoding="utf-8")
-        status = _run(original, ["fit", "-c", str(original.folder.config), "-c", str(changes)])
+        files = [original.start / "config.yaml", changes]
+        try:
+            status = run_snapshot(original, ["fit", *(word for file in files for word in ("-c", str(file)))], place)
+        finally:
+            _detach(original, out)
     if status == InputError.exit_status:
         raise InputError("The repetition was refused, for the reasons above. Nothing was compared.")
     if status != 0:
@@ -93,7 +78,7 @@ def repeat(original: Original, out: Path, *, use_cache: bool = False) -> RunFold
 
 
 def changed_settings(original: Original, out: Path, cache: Path) -> dict[str, Any]:
-    """List the settings that differ from the run's ``config.yaml``: where things are, and what is switched off.
+    """List the settings that differ from those of the snapshot: where things are, and what is switched off.
 
     A setting that the run's trainlib did not know yet is left out.
 
@@ -103,38 +88,38 @@ def changed_settings(original: Original, out: Path, cache: Path) -> dict[str, An
         cache: Folder of the disk cache.
     """
     config = original.config
-    data = ("root", "train_csv", "valid_csv", "test_csv", "predict_csv")
     wanted: dict[str, Any] = {
         "run": {"name": out.name, "root": str(out.parent), "overwrite": False},
-        "data": {name: getattr(config.data, name) for name in data} | {"cache_dir": str(cache)},
+        "data": {name: getattr(config.data, name) for name in ("root", *_CSVS)} | {"cache_dir": str(cache)},
         "patch": {name: path for name, path in config.patch if path},
         **dict.fromkeys(_SILENT),
     }
+    return _known(original, wanted)
+
+
+def _detach(original: Original, out: Path) -> None:
+    """Let the configs of a repetition name what lasts: its own CSVs and scripts, and no cache that is gone."""
+    snapshot = RunFolder(out).snapshot
+    csvs = {name: getattr(original.config.data, name) for name in _CSVS}
+    own = {name: snapshot / "csvs" / Path(csv).name for name, csv in csvs.items() if csv}
+    scripts = {name: snapshot / "patches" / Path(path).name for name, path in original.config.patch if path}
+    data = {"cache_dir": original.config.data.cache_dir} | _existing(own)
+    changes = {"data": data, "patch": _existing(scripts)}
+    for file in (RunFolder(out).config, snapshot / "config.yaml"):
+        if file.is_file():
+            with suppress(OSError, TrainlibError):  # what it left is there all the same
+                rewrite(file, _known(original, changes))
+
+
+def _existing(files: Mapping[str, Path]) -> dict[str, str]:
+    return {name: str(file) for name, file in files.items() if file.is_file()}
+
+
+def _known(original: Original, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out the settings that the run's trainlib did not know yet."""
     changes: dict[str, Any] = {}
     for section, values in wanted.items():
         if section in original.settings:
             known = original.settings[section]
             changes[section] = values and {name: value for name, value in values.items() if name in known}
     return {section: values for section, values in changes.items() if values != {}}
-
-
-def _run(original: Original, arguments: list[str]) -> int:
-    """Run the snapshot's trainlib, and pass signals on to it; two interrupts by Ctrl-C do no harm."""
-    code = original.start / "trainlib"
-    threads = read_environment(original.start).facts.get("threads")
-    variables = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(threads)) if threads else {}
-    path = os.pathsep.join(filter(None, [str(code.parent), os.environ.get("PYTHONPATH")]))
-    variables |= {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}  # the snapshot stays as it is
-    with interruptible():
-        process = subprocess.Popen(
-            # -P: not even a folder `trainlib` in the working directory comes before the snapshot.
-            [sys.executable, "-P", "-c", _PROGRAM, str(code), *arguments],
-            env=os.environ | variables,
-            cwd=original.directory if original.directory.is_dir() else None,
-        )
-        try:
-            return process.wait()
-        except Interrupted as interruption:
-            process.send_signal(interruption.exit_status - 128)
-            process.wait()
-            raise

@@ -11,6 +11,8 @@ from typing import Any
 import yaml
 
 from trainlib.commands.reproduce.environment import compare_environments, read_environment
+from trainlib.config.differences import differences
+from trainlib.words import listed
 
 _IRRELEVANT = ("run.", "data.cache", "data.num_workers", "progress", "report", "emissions", "pushover")
 """Settings that change no figure of a run."""
@@ -32,7 +34,7 @@ def _changes(before: Path, after: Path) -> Iterator[str]:
         yield f"It was resumed with other settings: {keys}."
     inputs = [name for folder, name in _INPUTS.items() if digest(before / folder) != digest(after / folder)]
     if inputs:
-        yield f"Before it was resumed, {_listed(inputs)} changed."
+        yield f"Before it was resumed, {listed(inputs)} changed."
     found = compare_environments(
         read_environment(before), read_environment(after), ("cpu", "instructions", "gpus", "cuda", "cudnn", "threads")
     )
@@ -44,31 +46,22 @@ def changed_settings(one: Mapping[str, Any], other: Mapping[str, Any], then: str
     """Name the settings that differ and change figures, with both values; nothing where one config is not known.
 
     Args:
-        one: Settings by dotted keys.
-        other: The others.
+        one: A config as its file has it.
+        other: The other.
         then: The word between two values.
     """
-    keys = [key for key in sorted(one.keys() | other.keys()) if one.get(key) != other.get(key)]
-    keys = [key for key in keys if not key.startswith(_IRRELEVANT)] if one and other else []
-    named = [f"{key} ({_show(one.get(key))}, {then} {_show(other.get(key))})" for key in keys[:_MOST]]
-    return ", ".join(named) + (f" and {len(keys) - _MOST} more" if len(keys) > _MOST else "")
+    found = differences(one, other) if one and other else ()
+    named = [f"{key} ({old}, {then} {new})" for key, old, new in found if not key.startswith(_IRRELEVANT)]
+    return ", ".join(named[:_MOST]) + (f" and {len(named) - _MOST} more" if len(named) > _MOST else "")
 
 
-def read_settings(start: Path) -> dict[str, Any]:
-    """Read the config of a start with dotted keys; a missing or damaged one is empty."""
+def read_settings(folder: Path) -> dict[str, Any]:
+    """Read the ``config.yaml`` of a start, or of a run; a missing or damaged one is empty."""
     try:
-        content = yaml.safe_load((start / "config.yaml").read_text(encoding="utf-8"))
+        content = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError):
         return {}
-    return dict(_flat(content, "")) if isinstance(content, dict) else {}
-
-
-def _flat(node: Any, key: str) -> Iterator[tuple[str, Any]]:
-    if isinstance(node, Mapping) and node:
-        for name, value in node.items():
-            yield from _flat(value, f"{key}.{name}" if key else str(name))
-    else:
-        yield key, node
+    return content if isinstance(content, dict) else {}
 
 
 def digest(folder: Path) -> str:
@@ -78,11 +71,3 @@ def digest(folder: Path) -> str:
         content = hashlib.sha256(file.read_bytes()).hexdigest()
         whole.update(f"{file.relative_to(folder).as_posix()}\n{content}\n".encode())
     return whole.hexdigest()
-
-
-def _show(value: Any) -> str:
-    return "not set" if value is None else str(value)
-
-
-def _listed(names: list[str]) -> str:
-    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,10 +13,11 @@ import pandas as pd
 from trainlib.commands.split.labels import Labelled
 from trainlib.commands.split.request import Request
 from trainlib.config.schema import Config
+from trainlib.data.complete import by_value
+from trainlib.data.formats import is_nifti, is_picture
 from trainlib.data.matching import match_rows
 from trainlib.data.pairing import Files
 from trainlib.data.table import read_table, shortened
-from trainlib.data.writing import NIFTI, PICTURES
 from trainlib.errors import DataError, Problem
 from trainlib.suggest import did_you_mean
 
@@ -48,7 +48,7 @@ def from_csv(request: Request, cases: list[Files]) -> Labelled:
     if problems:
         raise DataError(problems)
     cells: list[tuple[str, ...]] = list(table[label_cols].itertuples(index=False, name=None))
-    classes = label_cols if flags else sorted({cell for (cell,) in cells}, key=_order)
+    classes = label_cols if flags else sorted({cell for (cell,) in cells}, key=by_value)
     holds = [[flags[cell] == 1 for cell in row] if flags else [row[0] == name for name in classes] for row in cells]
     alone = f"--label-col {label_cols[0]}: holds one class only, {classes[0]}. A training needs two."
     return Labelled(
@@ -110,10 +110,9 @@ def _cell_problems(table: pd.DataFrame, csv: str, column: str, flags: Mapping[st
 
 def _dims(image: Path) -> int | None:
     """Look up whether an image has two or three dimensions; None where its header does not tell."""
-    name = image.name.lower()
-    if image.suffix.lower() in PICTURES:
+    if is_picture(image):
         return 2
-    if not name.endswith(NIFTI):
+    if not is_nifti(image):
         return None
     import nibabel as nib
 
@@ -122,12 +121,3 @@ def _dims(image: Path) -> int | None:
     except Exception:  # of many kinds; a training will say that the file cannot be read
         return None
     return 3 if shape[2:] and shape[2] > 1 else 2
-
-
-def _order(name: str) -> tuple[int, float, str]:
-    """Sort numbers by their value, and before texts."""
-    try:
-        number = float(name)
-    except ValueError:
-        number = math.nan
-    return (0, number, name) if math.isfinite(number) else (1, 0.0, name)

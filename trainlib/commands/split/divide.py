@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Sequence
+from csv import writer
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 
 from trainlib.build.patches import describe
 from trainlib.commands.split.classes import from_csv
 from trainlib.commands.split.config_lines import config_lines
-from trainlib.commands.split.labels import Labelled, Track, fewer, from_maps
+from trainlib.commands.split.labels import Labelled, Track, first_files, from_maps
 from trainlib.commands.split.request import Request
 from trainlib.commands.split.summary import Row, notes_on, summary_rows
 from trainlib.data.pairing import Files, pair_files
 from trainlib.data.partition import partition
 from trainlib.errors import DataError, InputError, Problem
-from trainlib.files import write_table
+from trainlib.files import atomic_path
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,8 @@ def split(request: Request, track: Track = lambda items, _: items) -> Division:
         track: Shows how many label maps were read.
 
     Raises:
-        InputError: The options, the files or the CSV cannot be used; nothing was written.
+        InputError: The options, the files or the CSV cannot be used, or the CSVs cannot be written; it names those
+            that were replaced nevertheless.
     """
     if problems := request.problems():
         raise InputError(problems)
@@ -64,11 +69,15 @@ def split(request: Request, track: Track = lambda items, _: items) -> Division:
         notes=[*labelled.notes, *notes_on(request, labelled, groups, parts)],
         config=config_lines(request, labelled),
     )
+    rows = _rows(request, labelled, groups)
+    tables = [(csv, [rows[0], *compress(rows[1:], [its == part for its in parts])]) for part, csv in csvs.items()]
+    replaced: list[str] = []
     try:
-        for part, csv in csvs.items():
-            _write(csv, request, labelled, groups, [number for number, its in enumerate(parts) if its == part])
+        _write(tables, replaced)
     except OSError as error:
-        raise InputError(f"{request.out or request.folder}: cannot be written to: {describe(error)}.") from error
+        text = f"{request.out or request.folder}: cannot be written to: {describe(error)}."
+        already = f" Replaced already: {', '.join(replaced)}." if replaced else ""
+        raise InputError(f"{text}{already}") from error
     return division
 
 
@@ -83,7 +92,7 @@ def _groups(request: Request, labelled: Labelled) -> list[str] | None:
         if not group
     ]
     if problems:
-        raise DataError(fewer(problems))
+        raise DataError(first_files(problems))
     return groups
 
 
@@ -105,7 +114,28 @@ def _divide(request: Request, labelled: Labelled, groups: list[str]) -> list[str
     return [list(shares)[number] for number in numbers]
 
 
-def _write(csv: Path, request: Request, labelled: Labelled, groups: list[str] | None, cases: list[int]) -> None:
+def _rows(request: Request, labelled: Labelled, groups: list[str] | None) -> list[list[str]]:
+    """List the header of the CSVs, and the row of each case."""
     columns = [*request.image_cols, *labelled.label_cols, *filter(None, [request.group_column])]
-    rows = [[*labelled.cases[n].paths, *labelled.cells[n], *([groups[n]] if groups else [])] for n in cases]
-    write_table(csv, [dict(zip(columns, row, strict=True)) for row in rows], columns)
+    patients = [[group] for group in groups] if groups else [[] for _ in labelled.cases]
+    rows = zip(labelled.cases, labelled.cells, patients, strict=True)
+    return [columns, *([*case.paths, *cells, *patient] for case, cells, patient in rows)]
+
+
+def _write(tables: Sequence[tuple[Path, list[list[str]]]], replaced: list[str]) -> None:
+    """Write CSVs, all of them under temporary names before the first is replaced.
+
+    Args:
+        tables: Each CSV with its rows.
+        replaced: Gets the names of those that have been replaced.
+    """
+    if not tables:
+        return
+    (csv, rows), *others = tables
+    with atomic_path(csv) as temporary:
+        with temporary.open("w", encoding="utf-8", newline="") as file:
+            writer(file, lineterminator="\n").writerows(rows)
+            file.flush()
+            os.fsync(file.fileno())  # some systems tell only here that there is no room
+        _write(others, replaced)
+    replaced.append(csv.name)

@@ -11,6 +11,7 @@ import numpy as np
 from trainlib.commands.split.request import Request
 from trainlib.data.contents import Content, read_contents
 from trainlib.data.pairing import Files
+from trainlib.data.table import shortened
 from trainlib.errors import DataError, Problem
 
 Array = np.ndarray[Any, Any]
@@ -64,7 +65,7 @@ def from_maps(request: Request, pairs: list[Files], track: Track) -> Labelled:
     files = [pair.paths[-1] for pair in pairs]
     found = list(track(read_contents([request.folder / file for file in files]), len(files)))
     if problems := [Problem(str(c), file) for file, c in zip(files, found, strict=True) if isinstance(c, DataError)]:
-        raise DataError(fewer(problems))
+        raise DataError(first_files(problems))
     contents = [content for content in found if isinstance(content, Content)]
     values = sorted({value for content in contents for value in content.voxels})
     voxels = np.array([[content.voxels.get(value, 0) for value in values] for content in contents])
@@ -83,7 +84,6 @@ def from_maps(request: Request, pairs: list[Files], track: Track) -> Labelled:
     )
 
 
-def fewer(problems: list[Problem]) -> list[Problem]:
+def first_files(problems: list[Problem]) -> list[Problem]:
     """Keep the first files of many with mistakes of one kind, and count the others."""
-    rest = len(problems) - _MOST_FILES
-    return problems if rest <= 0 else [*problems[:_MOST_FILES], Problem(f"... and the same with {rest} more files.")]
+    return shortened(problems, "", _MOST_FILES, "with {} more files")

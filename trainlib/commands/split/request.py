@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -88,11 +89,12 @@ class Request:
         return [Problem(text) for text in found]
 
     def _folder_problems(self) -> Iterator[str]:
-        if not self.folder.is_dir():
+        # The methods of `Path` raise for a name that is too long.
+        if not os.path.isdir(self.folder):
             yield f"{self.folder}: there is no such folder."
-        if self.out is not None and self.out.exists() and not self.out.is_dir():
+        if self.out is not None and os.path.exists(self.out) and not os.path.isdir(self.out):
             yield f"--out {self.out}: expected a folder, found a file."
-        there = [str(path) for path in self.csvs.values() if path.exists()]
+        there = [str(path) for path in self.csvs.values() if os.path.exists(path)]
         if there and not self.overwrite:
             yield f"{', '.join(there)}: already there. Replace with --overwrite, or write elsewhere with --out."
 
@@ -107,9 +109,9 @@ class Request:
                 yield "--key: only --label-csv has columns."
             if len(self.label_cols) > 1:
                 yield "--label-col: segmentation has one label column, found several."
-        elif not self.label_csv.is_file():
+        elif not os.path.isfile(self.label_csv):
             yield f"--label-csv {self.label_csv}: there is no such file."
-        elif any(path.exists() and path.samefile(self.label_csv) for path in self.csvs.values()):
+        elif any(os.path.exists(path) and path.samefile(self.label_csv) for path in self.csvs.values()):
             yield f"--label-csv {self.label_csv}: would be replaced itself. Write elsewhere with --out."
 
     def _group_problems(self) -> Iterator[str]:

@@ -71,7 +71,8 @@ def notes_on(request: Request, labelled: Labelled, groups: list[str] | None, par
             reason = ""
             if groups:
                 largest, count = Counter(groups).most_common(1)[0]
-                reason = f", for patients stay whole; {largest} alone has {count}"
+                if count > 1 and count / len(its) > abs(mask.mean() - share):
+                    reason = f", for patients stay whole; {largest} alone has {count}"
             yield f"{csv}: has {mask.mean():.1%} of the cases instead of {share:.1%}{reason}."
     for part in PARTS:
         if part not in request.shares and request.csvs[part].exists():
