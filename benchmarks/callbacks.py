@@ -25,7 +25,7 @@ from trainlib.callbacks import build_callbacks
 from trainlib.config.load import load_config
 from trainlib.config.schema import Config
 from trainlib.data.module import CSVDataModule
-from trainlib.folder import RunFolder
+from trainlib.folders.run import RunFolder
 from trainlib.tasks import TASKS
 from trainlib.trainer import make_trainer, tensorboard
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from trainlib.checkpoints import AtomicCheckpointIO, compare, read_checkpoint
+from trainlib.checkpoints.checkpoint import AtomicCheckpointIO, compare, read_checkpoint
+from trainlib.checkpoints.storable import plain
 from trainlib.config.schema import Config
 from trainlib.errors import CheckpointError, DiskFullError
-from trainlib.storable import plain
 
 PATH = Path("/runs/heart/checkpoints/last.ckpt")
 
@@ -128,7 +128,7 @@ def test_a_checkpoint_that_is_missing_is_an_error(tmp_path: Path, name: str) -> 
 
 
 def test_an_equal_config_has_nothing_to_tell(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "trainlib.checkpoints")
+    caplog.set_level(logging.INFO, "trainlib.checkpoints.checkpoint")
     compare(checkpoint_of(config()), config(), PATH)
     assert caplog.messages == []
 
@@ -164,7 +164,7 @@ def test_a_difference_that_the_weights_depend_on_is_refused_with_its_key(section
     ],
 )
 def test_other_differences_are_told(sections: dict[str, Any], message: str, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "trainlib.checkpoints")
+    caplog.set_level(logging.INFO, "trainlib.checkpoints.checkpoint")
     compare(checkpoint_of(config()), config(**sections), PATH)
     assert message in caplog.messages
 
@@ -177,7 +177,7 @@ def test_other_differences_are_told(sections: dict[str, Any], message: str, capl
     ],
 )
 def test_what_changes_no_figure_is_not_told(sections: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "trainlib.checkpoints")
+    caplog.set_level(logging.INFO, "trainlib.checkpoints.checkpoint")
     compare(checkpoint_of(config()), config(**sections), PATH)
     assert caplog.messages == []
 
@@ -210,7 +210,7 @@ def test_other_outputs_or_channels_are_refused_though_the_classes_are_the_same(
 
 
 def test_of_a_checkpoint_of_another_task_only_the_task_is_told(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "trainlib.checkpoints")
+    caplog.set_level(logging.INFO, "trainlib.checkpoints.checkpoint")
     now = config(data={"classes": CLASSES, "channels": 3, "label_cols": CLASSES}, task="classification", seed=1)
     with pytest.raises(CheckpointError) as caught:
         compare(checkpoint_of(config()), now, PATH)
@@ -221,7 +221,7 @@ def test_of_a_checkpoint_of_another_task_only_the_task_is_told(caplog: pytest.Lo
 
 
 def test_where_weights_cannot_be_carried_over_other_differences_are_not_told(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "trainlib.checkpoints")
+    caplog.set_level(logging.INFO, "trainlib.checkpoints.checkpoint")
     with pytest.raises(CheckpointError, match=r"^model is SegResNet, but "):
         compare(checkpoint_of(config(model="UNETR")), config(model="SegResNet", seed=1, data={"batch_size": 9}), PATH)
     assert caplog.messages == []
@@ -245,7 +245,7 @@ def test_where_weights_cannot_be_carried_over_other_differences_are_not_told(cap
 def test_what_the_weights_do_not_depend_on_is_no_obstacle(
     before: dict[str, Any], after: dict[str, Any], told: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "trainlib.checkpoints")
+    caplog.set_level(logging.INFO, "trainlib.checkpoints.checkpoint")
     compare(checkpoint_of(config(**before)), config(**after), PATH)
     assert [message.split(", in the checkpoint")[0] for message in caplog.messages] == told
 

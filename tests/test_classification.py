@@ -18,7 +18,7 @@ from sklearn import metrics as reference
 from trainlib import fit, load_config, load_run, predict
 from trainlib import test as score_test
 from trainlib.data.phantom import make_classification_dataset
-from trainlib.results import Run
+from trainlib.folders.results import Run
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 Write = Callable[..., Path]

@@ -19,7 +19,7 @@ from tests.report.helpers import Page
 from tests.test_cli import witnessed
 from trainlib.cli.ensemble import _show
 from trainlib.ensemble.summary import Figure
-from trainlib.ensemble_folder import OVER_FOLDS, POOLED, read_ensemble
+from trainlib.folders.ensemble import OVER_FOLDS, POOLED, read_ensemble
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from trainlib.cli import many
 from trainlib.cli.many import duration, line_of, seconds_left, shown, table_of
-from trainlib.standing import Epoch, Standing
+from trainlib.folders.standing import Epoch, Standing
 
 
 def standing(name: str, state: str, epochs: int, seconds: float = 2.0) -> Standing:

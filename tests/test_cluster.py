@@ -18,7 +18,7 @@ from tests.ensemble.conftest import make_config
 from trainlib.cluster import cluster, share
 from trainlib.ensemble.ensemble import fit_ensemble
 from trainlib.errors import ConfigError, InputError, Interrupted
-from trainlib.signals import interruptible
+from trainlib.system.signals import interruptible
 
 pytest.importorskip("ray", reason="needs the extra `tune`")
 

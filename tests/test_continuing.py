@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 
-from trainlib.continuing import checkpoint_of, read_to_continue
+from trainlib.checkpoints.continuing import checkpoint_of, read_to_continue
 from trainlib.errors import CheckpointError
-from trainlib.folder import RunFolder
+from trainlib.folders.run import RunFolder
 
 WANTED = r"^--ckpt_path {}: there is no checkpoint .*/checkpoints/{}\.ckpt\. "
 

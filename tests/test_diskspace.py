@@ -12,8 +12,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from trainlib.diskspace import explain_full_disk, is_full, quiet_writers, room_for
 from trainlib.errors import DiskFullError
+from trainlib.system.diskspace import explain_full_disk, is_full, quiet_writers, room_for
 from trainlib.trainer import explained
 
 FULL = Path("/dev/full")

@@ -9,7 +9,7 @@ import pytest
 
 from trainlib.ending import ended_in_good_order
 from trainlib.errors import DataError, DiskFullError, Interrupted, ResourceError
-from trainlib.folder import RunFolder
+from trainlib.folders.run import RunFolder
 
 
 def end(folder: RunFolder, error: BaseException, *, new: bool = True) -> None:

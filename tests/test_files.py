@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from trainlib.errors import DiskFullError
-from trainlib.files import atomic_folder, atomic_path, read_rows, remove_leftovers, write_text
+from trainlib.system.files import atomic_folder, atomic_path, read_rows, remove_leftovers, write_text
 
 
 def test_a_file_appears_when_it_is_complete(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from trainlib.folder import RunFolder
+from trainlib.folders.run import RunFolder
 
 
 def test_files_of_a_run_lie_where_the_design_says() -> None:

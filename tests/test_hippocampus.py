@@ -12,7 +12,7 @@ import pytest
 from tests.conftest import HIPPOCAMPUS, ROOT
 from tests.reference import scores
 from trainlib import fit, load_config
-from trainlib.results import Run
+from trainlib.folders.results import Run
 
 pytestmark = [
     pytest.mark.slow,

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from trainlib import lock
 from trainlib.errors import ResourceError
-from trainlib.lock import held, is_held
+from trainlib.system import lock
+from trainlib.system.lock import held, is_held
 
 FORK = multiprocessing.get_context("fork")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from trainlib.logfile import logged
+from trainlib.folders.logfile import logged
 
 
 def test_it_holds_what_was_told_with_the_time(tmp_path: Path) -> None:

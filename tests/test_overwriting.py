@@ -12,11 +12,11 @@ import pytest
 from trainlib import fit, load_config
 from trainlib.config.schema import Config
 from trainlib.errors import ConfigError, Interrupted, ResourceError
-from trainlib.folder import RunFolder
-from trainlib.lock import held
-from trainlib.overwriting import aside, loss, needs, refuse_loss
+from trainlib.folders.naming import create, latest
+from trainlib.folders.overwriting import aside, loss, needs, refuse_loss
+from trainlib.folders.run import RunFolder
 from trainlib.places import unwritable_places
-from trainlib.runs import create, latest
+from trainlib.system.lock import held
 from trainlib.tasks.base import BaseTask
 
 WriteConfig = Callable[..., Path]
@@ -99,7 +99,7 @@ def test_where_no_new_folder_can_be_made_the_earlier_run_comes_back(
         raise ResourceError("full")
 
     a_run(tmp_path / "heart")
-    monkeypatch.setattr("trainlib.runs.write_text", full)
+    monkeypatch.setattr("trainlib.folders.naming.write_text", full)
     with pytest.raises(ResourceError):
         create(config(tmp_path))
     assert RunFolder(tmp_path / "heart").last.read_text() == "old"

@@ -28,7 +28,7 @@ from tests.test_resume import points, start, wait_for_epochs, weights
 from tests.test_run import without_times
 from trainlib import fit, load_config, load_run, predict, validate
 from trainlib.data.phantom import CLASSES, FINDINGS, make_classification_dataset, make_dataset
-from trainlib.results import Run
+from trainlib.folders.results import Run
 
 WriteConfig = Callable[..., Path]
 Cli = Callable[..., subprocess.CompletedProcess[str]]

@@ -19,10 +19,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tests.conftest import ROOT
 from tests.test_run import without_times
 from trainlib import fit, load_config, load_run
-from trainlib.checkpoints import AtomicCheckpointIO
+from trainlib.checkpoints.checkpoint import AtomicCheckpointIO
 from trainlib.errors import CheckpointError, Interrupted
-from trainlib.folder import RunFolder
-from trainlib.results import Run
+from trainlib.folders.results import Run
+from trainlib.folders.run import RunFolder
 from trainlib.trainer import tensorboard
 
 WriteConfig = Callable[..., Path]

@@ -17,7 +17,7 @@ from trainlib import fit, load_config
 from trainlib.build.resolve import ComponentError
 from trainlib.data.dataset import TrainDataset
 from trainlib.errors import CheckpointError, Interrupted
-from trainlib.results import Run
+from trainlib.folders.results import Run
 
 WriteConfig = Callable[..., Path]
 Cli = Callable[..., subprocess.CompletedProcess[str]]

@@ -19,8 +19,8 @@ from trainlib import test as score_test
 from trainlib.callbacks import Record
 from trainlib.data.phantom import CLASSES
 from trainlib.errors import CheckpointError, ConfigError, InputError
-from trainlib.folder import RunFolder
-from trainlib.results import Run
+from trainlib.folders.results import Run
+from trainlib.folders.run import RunFolder
 
 WriteConfig = Callable[..., Path]
 

@@ -12,8 +12,8 @@ import pytest
 from trainlib.config.load import load_config
 from trainlib.config.schema import Config
 from trainlib.errors import CheckpointError, ConfigError, DiskFullError
-from trainlib.folder import RunFolder
-from trainlib.runs import create, folder_of, free_name, latest, unique_folder
+from trainlib.folders.naming import create, folder_of, free_name, latest, unique_folder
+from trainlib.folders.run import RunFolder
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from contextlib import suppress
 
 import pytest
 
-from trainlib import signals
 from trainlib.errors import Interrupted
-from trainlib.signals import interruptible
+from trainlib.system import signals
+from trainlib.system.signals import interruptible
 
 BOTH = (signal.SIGINT, signal.SIGTERM)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from trainlib.folder import RunFolder
-from trainlib.standing import standing_of
+from trainlib.folders.run import RunFolder
+from trainlib.folders.standing import standing_of
 
 TABLE = """epoch,step,train/loss,valid/dice,seconds
 0,3,2.5,0.2,4.0

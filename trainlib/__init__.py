@@ -12,7 +12,7 @@ _PUBLIC = {
     "Config": "trainlib.config.schema",
     "load_config": "trainlib.config.load",
     "fit": "trainlib.run",
-    "load_run": "trainlib.results",
+    "load_run": "trainlib.folders.results",
     "predict": "trainlib.run",
     "test": "trainlib.run",
     "validate": "trainlib.run",
@@ -22,7 +22,7 @@ __all__ = ["Config", "__version__", "fit", "load_config", "load_run", "predict",
 if TYPE_CHECKING:
     from trainlib.config.load import load_config
     from trainlib.config.schema import Config
-    from trainlib.results import load_run
+    from trainlib.folders.results import load_run
     from trainlib.run import fit, predict, test, validate
 
 

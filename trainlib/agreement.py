@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from trainlib.checkpoints import IRRELEVANT
+from trainlib.checkpoints.checkpoint import IRRELEVANT
 from trainlib.config.differences import differences
 from trainlib.config.schema import Config
 from trainlib.data.splits import SPLITS_OF

@@ -8,11 +8,11 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 from lightning import Callback
 
-from trainlib.diskspace import quiet_writers, room_for
 from trainlib.errors import InputError, Interrupted, ResourceError
-from trainlib.folder import RunFolder
-from trainlib.overwriting import settle
+from trainlib.folders.overwriting import settle
+from trainlib.folders.run import RunFolder
 from trainlib.processes import is_first
+from trainlib.system.diskspace import quiet_writers, room_for
 
 
 @contextmanager

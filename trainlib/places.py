@@ -11,8 +11,8 @@ from pathlib import Path
 
 from trainlib.config.schema import Config
 from trainlib.config.sources import Key, dotted
-from trainlib.diskspace import TEMPORARY
-from trainlib.overwriting import loss, needs, unfit
+from trainlib.folders.overwriting import loss, needs, unfit
+from trainlib.system.diskspace import TEMPORARY
 
 _LITTLE = 2**20  # free bytes with which nothing can be done
 _ABSENT = (errno.ENOENT, errno.ENOTDIR)

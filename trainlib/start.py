@@ -11,7 +11,7 @@ from trainlib.errors import ConfigError, Problem
 from trainlib.processes import Place, joined, place
 from trainlib.processes.console import only_warnings
 from trainlib.processes.supervisor import Supervisor
-from trainlib.signals import interruptible
+from trainlib.system.signals import interruptible
 from trainlib.trainer import device_count, uses_cuda
 
 T = TypeVar("T")

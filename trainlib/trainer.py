@@ -20,15 +20,15 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.plugins import CheckpointIO
 
 from trainlib.build.patches import describe
-from trainlib.checkpoints import AtomicCheckpointIO, read_checkpoint
+from trainlib.checkpoints.checkpoint import AtomicCheckpointIO, read_checkpoint
 from trainlib.config.schema import Config
 from trainlib.data.workers import explain_worker_death
-from trainlib.diskspace import explain_full_disk
 from trainlib.errors import CheckpointError, ConfigError, DiskFullError, ResourceError
-from trainlib.folder import RunFolder
+from trainlib.folders.run import RunFolder
 from trainlib.memory import explain_memory
 from trainlib.processes import place
 from trainlib.processes.environment import PlaceEnvironment
+from trainlib.system.diskspace import explain_full_disk
 
 _LONGEST = 400  # letters of what torch says of weights that do not fit; it lists each of them
 

@@ -11,7 +11,7 @@ from lightning.pytorch.callbacks.early_stopping import EarlyStoppingReason
 
 from trainlib.callbacks.checkpoints import best_checkpoint, early_stopping
 from trainlib.config.schema import Config
-from trainlib.folder import RunFolder
+from trainlib.folders.run import RunFolder
 
 DATA = {"train_csv": "a", "valid_csv": "b", "classes": ["background", "heart"]}
 

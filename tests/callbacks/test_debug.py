@@ -20,12 +20,12 @@ from PIL import Image
 from tests.debug.test_mirrored import case
 from trainlib import fit, load_config
 from trainlib.callbacks.debug import DebugChecks
-from trainlib.checkpoints import read_checkpoint
+from trainlib.checkpoints.checkpoint import read_checkpoint
 from trainlib.config.debug import debug_config
 from trainlib.config.schema import Config
 from trainlib.data.phantom import make_dataset
 from trainlib.errors import ConfigError, DataError
-from trainlib.results import Run
+from trainlib.folders.results import Run
 
 WriteConfig = Callable[..., Path]
 

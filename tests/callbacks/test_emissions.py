@@ -27,7 +27,7 @@ from trainlib.callbacks import build_callbacks, emissions
 from trainlib.callbacks.emissions import COLUMNS, Emissions
 from trainlib.callbacks.meter import Meter
 from trainlib.errors import Interrupted
-from trainlib.folder import RunFolder
+from trainlib.folders.run import RunFolder
 
 WriteConfig = Callable[..., Path]
 Rows = list[dict[str, str]]

@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 
 from trainlib.callbacks.epochs import EpochTable
-from trainlib.folder import RunFolder
+from trainlib.folders.run import RunFolder
 
 
 def run_epoch(table: EpochTable, epoch: int, validated: dict[str, float] | None) -> None:

@@ -21,7 +21,7 @@ from trainlib.config.load import load_config
 from trainlib.config.schema import Config
 from trainlib.data.fingerprint import CHANGED, TABLE, Fingerprint, fingerprint, name_below, read_fingerprints
 from trainlib.data.splits import read_split
-from trainlib.folder import RunFolder
+from trainlib.folders.run import RunFolder
 
 WriteConfig = Callable[..., Path]
 

@@ -16,7 +16,7 @@ from trainlib.callbacks.progress.segmentation import caption
 from trainlib.callbacks.series import read_series
 from trainlib.drawing.colours import class_colour
 from trainlib.errors import Interrupted
-from trainlib.results import Run
+from trainlib.folders.results import Run
 
 WriteConfig = Callable[..., Path]
 FEW: dict[str, Any] = {"data": {"test_csv": None}}

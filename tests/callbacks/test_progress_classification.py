@@ -9,7 +9,7 @@ import pytest
 
 from trainlib.callbacks.progress.classification import ClassificationProgress
 from trainlib.config.schema import Config
-from trainlib.folder import RunFolder
+from trainlib.folders.run import RunFolder
 
 MODULE = "trainlib.callbacks.progress.classification"
 

@@ -22,7 +22,7 @@ from trainlib.callbacks.pushover import Pushover
 from trainlib.callbacks.snapshot import Snapshot
 from trainlib.config.load import read_config
 from trainlib.errors import ConfigError, Interrupted, StepError
-from trainlib.folder import RunFolder
+from trainlib.folders.run import RunFolder
 from trainlib.preflight import quick_problems
 
 WriteConfig = Callable[..., Path]

@@ -14,7 +14,7 @@ import pytest
 import trainlib
 from trainlib.callbacks.snapshot import Record, Snapshot
 from trainlib.config.load import load_config
-from trainlib.folder import RunFolder
+from trainlib.folders.run import RunFolder
 
 TRAINER: Any = SimpleNamespace(is_global_zero=True)
 

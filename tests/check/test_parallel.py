@@ -25,7 +25,7 @@ import sys, time
 from pathlib import Path
 from trainlib.check import parallel
 from trainlib.check.reading import File
-from trainlib.signals import interruptible
+from trainlib.system.signals import interruptible
 
 def slow(file, dims, *, voxels):
     print("reading", flush=True)

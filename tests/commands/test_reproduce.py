@@ -36,7 +36,7 @@ from trainlib.config.load import dump_settings
 from trainlib.data.fingerprint import CHANGED, TABLE, read_fingerprints, write_fingerprints
 from trainlib.data.phantom import CLASSES
 from trainlib.errors import ConfigError, DataError, InputError, Interrupted, TrainlibError
-from trainlib.folder import RunFolder
+from trainlib.folders.run import RunFolder
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from trainlib.callbacks.epochs import SECONDS
-from trainlib.folder import RunFolder
+from trainlib.folders.run import RunFolder
 
 _WHEREABOUTS = tuple(f"trainlib.config.{key}" for key in ("run.root", "data.cache_dir", "data.num_workers"))
 

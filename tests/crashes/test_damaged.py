@@ -10,7 +10,7 @@ import pytest
 
 from tests.crashes.comparing import differences
 from tests.zygote import Ended, Zygote
-from trainlib.folder import RunFolder
+from trainlib.folders.run import RunFolder
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from trainlib import load_config
 from trainlib.config.schema import Config
 from trainlib.data.phantom import CLASSES
 from trainlib.ensemble.ensemble import fit_ensemble
-from trainlib.ensemble_folder import Ensemble
+from trainlib.folders.ensemble import Ensemble
 
 
 def make_config(folder: Path, root: Path, **sections: Any) -> Config:

@@ -18,8 +18,8 @@ from trainlib.data.phantom import make_classification_dataset
 from trainlib.ensemble.ensemble import fit_ensemble
 from trainlib.ensemble.members import members_of
 from trainlib.ensemble.predicting import predict_ensemble
-from trainlib.ensemble_folder import Ensemble
 from trainlib.errors import ConfigError
+from trainlib.folders.ensemble import Ensemble
 from trainlib.report.ensemble import write_ensemble_report
 
 

@@ -17,8 +17,8 @@ from trainlib.check.quick import quick_check
 from trainlib.config.schema import Config
 from trainlib.ensemble.ensemble import fit_ensemble
 from trainlib.ensemble.members import members_of
-from trainlib.ensemble_folder import Ensemble
 from trainlib.errors import ConfigError, InputError, Problem
+from trainlib.folders.ensemble import Ensemble
 
 
 def read(path: Path) -> pd.DataFrame:

@@ -15,8 +15,8 @@ from trainlib import load_config
 from trainlib.config.schema import Config
 from trainlib.data.phantom import make_classification_dataset
 from trainlib.ensemble.folds import write_folds
-from trainlib.ensemble_folder import EnsembleFolder
 from trainlib.errors import DataError
+from trainlib.folders.ensemble import EnsembleFolder
 
 FOLDS = ["fold_1", "fold_2", "fold_3"]
 

@@ -14,7 +14,7 @@ from tests.conftest import HIPPOCAMPUS, ROOT
 from trainlib import load_config, predict
 from trainlib.ensemble.ensemble import fit_ensemble
 from trainlib.ensemble.members import members_of
-from trainlib.ensemble_folder import Ensemble
+from trainlib.folders.ensemble import Ensemble
 
 pytestmark = [
     pytest.mark.slow,

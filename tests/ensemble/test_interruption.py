@@ -15,10 +15,10 @@ import pytest
 
 from tests.conftest import TINY
 from tests.ensemble.conftest import make_config
-from trainlib.checkpoints import AtomicCheckpointIO
+from trainlib.checkpoints.checkpoint import AtomicCheckpointIO
 from trainlib.ensemble.ensemble import fit_ensemble
 from trainlib.ensemble.members import members_of
-from trainlib.ensemble_folder import Ensemble, read_ensemble
+from trainlib.folders.ensemble import Ensemble, read_ensemble
 
 # Sleeps in the training data, so that the test has time to strike in the middle of an epoch.
 SLOW = """

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from tests.ensemble.conftest import make_config
-from trainlib import lock
 from trainlib.ensemble.members import members_of, standing, train_member
 from trainlib.ensemble.opening import open_ensemble
-from trainlib.ensemble_folder import Ensemble, read_ensemble
 from trainlib.errors import CheckpointError, ResourceError
-from trainlib.lock import held
-from trainlib.results import load_run
+from trainlib.folders.ensemble import Ensemble, read_ensemble
+from trainlib.folders.results import load_run
+from trainlib.system import lock
+from trainlib.system.lock import held
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ import yaml
 
 from tests.ensemble.conftest import make_config
 from trainlib.ensemble.opening import latest_ensemble, open_ensemble
-from trainlib.ensemble_folder import full_name, is_ensemble, read_ensemble
 from trainlib.errors import ConfigError, DataError
+from trainlib.folders.ensemble import full_name, is_ensemble, read_ensemble
 from trainlib.processes import Place
 
 

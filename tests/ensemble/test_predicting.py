@@ -16,8 +16,8 @@ from trainlib import predict
 from trainlib.config.schema import Config
 from trainlib.ensemble.members import members_of
 from trainlib.ensemble.predicting import predict_ensemble
-from trainlib.ensemble_folder import Ensemble, read_ensemble
 from trainlib.errors import CheckpointError, ConfigError, DataError
+from trainlib.folders.ensemble import Ensemble, read_ensemble
 
 
 def values(path: Path) -> np.ndarray:

@@ -27,7 +27,7 @@ from trainlib.ensemble.members import members_of
 from trainlib.ensemble.opinions import Opinions
 from trainlib.ensemble.probabilities import Cases, class_opinions, map_opinions
 from trainlib.ensemble.scratch import scratch_folder
-from trainlib.ensemble_folder import Ensemble
+from trainlib.folders.ensemble import Ensemble
 
 
 def collected(ensemble: Ensemble, scratch: Path, members: list[int]) -> list[tuple[str, np.ndarray, np.ndarray]]:

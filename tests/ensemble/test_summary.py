@@ -12,7 +12,7 @@ from sklearn import metrics as reference
 
 from trainlib.config.schema import Config
 from trainlib.ensemble.summary import Figure, figures_of, write_summary
-from trainlib.ensemble_folder import OVER_FOLDS, POOLED, Ensemble, EnsembleFolder
+from trainlib.folders.ensemble import OVER_FOLDS, POOLED, Ensemble, EnsembleFolder
 
 
 def make_ensemble(folder: Path, **data: object) -> Ensemble:

@@ -12,8 +12,8 @@ from tests.ensemble.conftest import make_config
 from trainlib.ensemble.members import members_of
 from trainlib.ensemble.opening import open_ensemble
 from trainlib.ensemble.tables import write_cv
-from trainlib.ensemble_folder import Ensemble
 from trainlib.errors import TrainlibError
+from trainlib.folders.ensemble import Ensemble
 
 
 def begun_with_scores(tmp_path: Path, phantom: Path) -> Ensemble:

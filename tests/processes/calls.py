@@ -13,7 +13,7 @@ from typing import Any
 
 from trainlib.errors import DataError, Interrupted, Problem, ResourceError
 from trainlib.processes import agreed, broadcast, decided, gather, interleaved, joined, meet, note, place, rank, size
-from trainlib.signals import interruptible
+from trainlib.system.signals import interruptible
 
 log = logging.getLogger("trainlib.tests")
 

@@ -27,7 +27,7 @@ from functools import partial
 from tests.processes import calls
 from trainlib.errors import Interrupted
 from trainlib.processes.supervisor import Supervisor
-from trainlib.signals import interruptible
+from trainlib.system.signals import interruptible
 call = partial(getattr(calls, sys.argv[1]), *sys.argv[2:])
 try:
     with interruptible():

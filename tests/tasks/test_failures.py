@@ -13,7 +13,7 @@ from trainlib import test as score_test
 from trainlib.build.resolve import ComponentError
 from trainlib.config.schema import Config
 from trainlib.errors import InputError, StepError
-from trainlib.folder import RunFolder
+from trainlib.folders.run import RunFolder
 from trainlib.tasks.failures import cases_of, component, listed, named
 
 WriteConfig = Callable[..., Path]

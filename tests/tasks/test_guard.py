@@ -15,10 +15,10 @@ from lightning.pytorch.plugins import MixedPrecision
 from monai.losses import DiceCELoss
 
 from trainlib import fit, load_config
-from trainlib.checkpoints import AtomicCheckpointIO
+from trainlib.checkpoints.checkpoint import AtomicCheckpointIO
 from trainlib.data.module import CSVDataModule
 from trainlib.errors import ConfigError
-from trainlib.results import Run
+from trainlib.folders.results import Run
 from trainlib.tasks import SegmentationTask
 from trainlib.tasks.guard import NonFiniteError
 

@@ -11,8 +11,8 @@ from typing import Any
 import psutil
 
 from trainlib.config.load import load_config
-from trainlib.search_folder import SearchFolder, Trial
-from trainlib.searches import Search
+from trainlib.folders.search import SearchFolder, Trial
+from trainlib.folders.searches import Search
 
 SGD: dict[str, Any] = {
     "optimizer": {"SGD": {"lr": 0.1, "momentum": 0.9}},

@@ -20,7 +20,7 @@ import torch
 
 from tests.tune.helpers import RATE, SGD
 from trainlib.config.load import load_config
-from trainlib.searches import Search, read_search
+from trainlib.folders.searches import Search, read_search
 
 pytestmark = pytest.mark.slow
 

@@ -11,12 +11,12 @@ import pytest
 import yaml
 
 from tests.tune.helpers import RATE
-from trainlib import lock
 from trainlib.config.load import load_config
 from trainlib.config.schema import Config
 from trainlib.errors import ConfigError, ResourceError
-from trainlib.search_folder import Trial
-from trainlib.searches import read_search
+from trainlib.folders.search import Trial
+from trainlib.folders.searches import read_search
+from trainlib.system import lock
 from trainlib.tune.opening import opened
 
 SCRIPT = "def get_model(config):\n    return None\n"

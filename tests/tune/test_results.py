@@ -11,8 +11,8 @@ import pytest
 from tests.tune.helpers import RATE, make_search
 from trainlib.config.load import load_config
 from trainlib.errors import ConfigError
-from trainlib.search_folder import Trial
-from trainlib.searches import latest_search, outcomes, ranked, read_search
+from trainlib.folders.search import Trial
+from trainlib.folders.searches import latest_search, outcomes, ranked, read_search
 from trainlib.tune.results import write_results
 from trainlib.tune.trial import trial_config
 

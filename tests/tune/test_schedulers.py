@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from trainlib.config.tune import Distribution, TuneSection
-from trainlib.search_folder import Trial
-from trainlib.searches import Outcome, Report
+from trainlib.folders.search import Trial
+from trainlib.folders.searches import Outcome, Report
 from trainlib.tune.schedulers import BEST, EPOCH, VALUE, grace_of, make_scheduler, teach
 from trainlib.tune.space import Space
 

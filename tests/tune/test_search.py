@@ -15,9 +15,9 @@ import pytest
 from tests.tune.helpers import LOSS, RATE, SGD, Mark
 from trainlib.config.load import load_config, read_config
 from trainlib.errors import ConfigError
+from trainlib.folders.results import load_run
+from trainlib.folders.searches import read_search
 from trainlib.report import write_report
-from trainlib.results import load_run
-from trainlib.searches import read_search
 from trainlib.tune.search import tune
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from trainlib.config.tune import Distribution
-from trainlib.search_folder import Trial
+from trainlib.folders.search import Trial
 from trainlib.tune.searcher import PARAMETERS, Proposer, RecordedSearch
 from trainlib.tune.space import Space
 

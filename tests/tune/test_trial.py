@@ -11,8 +11,8 @@ from ray import cloudpickle
 from ray.exceptions import RayTaskError
 
 from tests.tune.helpers import RATE
-from trainlib import lock
-from trainlib.search_folder import SearchFolder, Trial
+from trainlib.folders.search import SearchFolder, Trial
+from trainlib.system import lock
 from trainlib.tune.searcher import PARAMETERS
 from trainlib.tune.trial import Plan, TrialBusyError, TrialError, train_trial
 from trainlib.tune.watching import Notes

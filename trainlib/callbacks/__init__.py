@@ -22,7 +22,7 @@ from trainlib.callbacks.pushover import Pushover
 from trainlib.callbacks.snapshot import Record, Snapshot
 from trainlib.callbacks.swallowed import SwallowedSignals
 from trainlib.config.schema import Config
-from trainlib.folder import RunFolder
+from trainlib.folders.run import RunFolder
 from trainlib.processes import is_first
 
 __all__ = ["Record", "build_callbacks"]

@@ -8,9 +8,9 @@ from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
 
-from trainlib.files import read_rows, write_table
-from trainlib.folder import RunFolder
+from trainlib.folders.run import RunFolder
 from trainlib.processes import interleaved, is_first
+from trainlib.system.files import read_rows, write_table
 
 _ORDER = ("train", "valid", "test")
 

@@ -12,8 +12,8 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.callbacks.early_stopping import EarlyStoppingReason
 
 from trainlib.config.schema import Config
-from trainlib.folder import RunFolder
-from trainlib.overwriting import settle
+from trainlib.folders.overwriting import settle
+from trainlib.folders.run import RunFolder
 
 log = logging.getLogger(__name__)
 

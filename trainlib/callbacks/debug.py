@@ -28,8 +28,8 @@ from trainlib.debug.sheets import Shown, draw_sheet
 from trainlib.debug.statistics import overview, table
 from trainlib.debug.survey import Survey
 from trainlib.debug.trial import Rates
-from trainlib.files import atomic_path, write_table
-from trainlib.folder import RunFolder
+from trainlib.folders.run import RunFolder
+from trainlib.system.files import atomic_path, write_table
 
 log = logging.getLogger(__name__)
 

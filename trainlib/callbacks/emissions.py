@@ -15,8 +15,8 @@ from trainlib.callbacks.harmless import harmless
 from trainlib.callbacks.meter import Meter, Reading
 from trainlib.config.grid import WORLD_AVERAGE, intensity
 from trainlib.config.schema import Config
-from trainlib.files import read_rows, write_table
-from trainlib.folder import RunFolder
+from trainlib.folders.run import RunFolder
+from trainlib.system.files import read_rows, write_table
 
 log = logging.getLogger(__name__)
 

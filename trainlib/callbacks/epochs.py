@@ -11,9 +11,9 @@ from typing import Any
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from trainlib.diskspace import room_for
-from trainlib.files import read_rows, write_table
-from trainlib.folder import RunFolder
+from trainlib.folders.run import RunFolder
+from trainlib.system.diskspace import room_for
+from trainlib.system.files import read_rows, write_table
 
 log = logging.getLogger(__name__)
 

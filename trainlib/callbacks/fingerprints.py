@@ -25,7 +25,7 @@ from trainlib.data.fingerprint import (
     read_fingerprints,
     write_fingerprints,
 )
-from trainlib.folder import RunFolder
+from trainlib.folders.run import RunFolder
 
 log = logging.getLogger(__name__)
 

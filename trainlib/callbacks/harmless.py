@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from trainlib.build.patches import describe
-from trainlib.diskspace import is_full
+from trainlib.system.diskspace import is_full
 
 log = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from trainlib.build.patches import describe
 from trainlib.callbacks.harmless import harmless
 from trainlib.callbacks.views import original_view, preprocessed_view
 from trainlib.data.splits import Case
-from trainlib.files import atomic_path
-from trainlib.folder import RunFolder
+from trainlib.folders.run import RunFolder
+from trainlib.system.files import atomic_path
 
 log = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ from lightning import Callback, LightningModule, Trainer
 
 from trainlib.data.splits import Case
 from trainlib.data.writing import probabilities_suffix_of, suffix_of, write_label_map, write_probabilities
-from trainlib.files import write_text
 from trainlib.processes import gather, is_first
+from trainlib.system.files import write_text
 
 
 class PredictionWriter(Callback):

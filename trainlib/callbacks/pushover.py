@@ -21,8 +21,8 @@ from trainlib.callbacks.series import read_series
 from trainlib.config.credentials import read_credentials
 from trainlib.config.schema import Config
 from trainlib.errors import Interrupted
-from trainlib.folder import RunFolder
-from trainlib.results import Run
+from trainlib.folders.results import Run
+from trainlib.folders.run import RunFolder
 
 log = logging.getLogger(__name__)
 

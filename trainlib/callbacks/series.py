@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from trainlib.files import read_rows
+from trainlib.system.files import read_rows
 
 Series = dict[str, list[tuple[float, float]]]
 """Metric -> epochs, counted from 1, with their values."""

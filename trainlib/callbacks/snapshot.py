@@ -20,9 +20,9 @@ from trainlib.config.credentials import read_credentials
 from trainlib.config.load import dump_config
 from trainlib.config.schema import Config
 from trainlib.data.splits import SPLITS, csv_of
-from trainlib.files import atomic_folder, write_text
-from trainlib.folder import RunFolder
-from trainlib.runs import free_name
+from trainlib.folders.naming import free_name
+from trainlib.folders.run import RunFolder
+from trainlib.system.files import atomic_folder, write_text
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 from lightning import Callback
 
-from trainlib.signals import raise_if_swallowed
+from trainlib.system.signals import raise_if_swallowed
 
 
 class SwallowedSignals(Callback):

@@ -13,7 +13,7 @@ import typer
 
 import trainlib
 from trainlib.errors import Interrupted
-from trainlib.signals import cut_off, interruptible
+from trainlib.system.signals import cut_off, interruptible
 
 app = typer.Typer(
     name="trainlib",

@@ -61,7 +61,7 @@ def _checkpoint_of(folder: Path, ckpt_path: str | None) -> str:
 
 def existing(checkpoint: str | None, config: Config) -> Path:
     """Turn `last` and `best` into the checkpoint of the newest run."""
-    from trainlib.runs import latest
+    from trainlib.folders.naming import latest
 
     if checkpoint not in ("last", "best"):
         return Path(str(checkpoint))

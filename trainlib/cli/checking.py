@@ -80,7 +80,7 @@ def completed(loaded: Loaded, checkpoint: str | None = None) -> Loaded:
         return loaded
     trained = None
     if checkpoint is not None and (config.data.channels is None or not config.data.classes):
-        from trainlib.checkpoints import read_checkpoint
+        from trainlib.checkpoints.checkpoint import read_checkpoint
 
         with told():
             trained = read_checkpoint(existing(checkpoint, config))["trainlib"]["config"]

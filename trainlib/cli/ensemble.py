@@ -19,7 +19,7 @@ from trainlib.errors import Interrupted, Problem
 
 if TYPE_CHECKING:
     from trainlib.ensemble.summary import Figure
-    from trainlib.ensemble_folder import Ensemble
+    from trainlib.folders.ensemble import Ensemble
 
 
 @app.command(context_settings=SETTINGS)

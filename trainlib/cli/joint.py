@@ -11,8 +11,8 @@ import typer
 from trainlib.cli.arguments import trained
 from trainlib.cli.checking import checked
 from trainlib.cli.output import refuse, start_logging, told
-from trainlib.ensemble_folder import is_ensemble, read_ensemble
 from trainlib.errors import Problem
+from trainlib.folders.ensemble import is_ensemble, read_ensemble
 
 
 def ensemble_among(words: Sequence[str]) -> Path | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from trainlib.standing import Epoch, Standing
+    from trainlib.folders.standing import Epoch, Standing
 
 Ask = Callable[[], "list[Standing]"]
 

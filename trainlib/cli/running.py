@@ -135,7 +135,7 @@ def _how_to_resume(files: list[Path], overrides: list[str], checkpoint: Path) ->
 
 
 def _what_is_left(checkpoint: Path) -> str:
-    from trainlib.checkpoints import epochs_in, planned_epochs, read_checkpoint
+    from trainlib.checkpoints.checkpoint import epochs_in, planned_epochs, read_checkpoint
     from trainlib.errors import CheckpointError
 
     try:

@@ -20,8 +20,8 @@ from trainlib.errors import Interrupted, Problem
 
 if TYPE_CHECKING:
     from trainlib.config.load import Loaded
-    from trainlib.searches import Search
-    from trainlib.standing import Standing
+    from trainlib.folders.searches import Search
+    from trainlib.folders.standing import Standing
 
 
 @app.command(context_settings=SETTINGS)
@@ -89,8 +89,8 @@ def _show(search: Search) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from trainlib.search_folder import ENDED
-    from trainlib.searches import outcomes, ranked
+    from trainlib.folders.search import ENDED
+    from trainlib.folders.searches import outcomes, ranked
     from trainlib.tune.results import written
 
     found = outcomes(search)

@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 
 from trainlib.config.reading import read_file
 from trainlib.config.schema import Config
-from trainlib.files import write_text
+from trainlib.system.files import write_text
 
 
 def dump_config(config: Config) -> str:

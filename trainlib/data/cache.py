@@ -15,7 +15,7 @@ from trainlib.build.patches import describe
 from trainlib.data.prepare import Preparation, Prepared
 from trainlib.data.splits import Case
 from trainlib.errors import DataError, DiskFullError
-from trainlib.files import atomic_path, remove_leftovers
+from trainlib.system.files import atomic_path, remove_leftovers
 
 log = logging.getLogger(__name__)
 

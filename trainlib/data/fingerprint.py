@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from trainlib.data.splits import Case
-from trainlib.files import write_table
+from trainlib.system.files import write_table
 
 TABLE = "data.csv"
 """Name of the table in the snapshot of a run."""

@@ -13,7 +13,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from trainlib.data.formats import NIFTI, PICTURES, is_nifti
 from trainlib.drawing.colours import colour_table
 from trainlib.errors import DataError
-from trainlib.files import atomic_path
+from trainlib.system.files import atomic_path
 
 __all__ = [
     "PICTURES",

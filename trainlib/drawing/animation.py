@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from trainlib.drawing.colours import BACKGROUND
-from trainlib.files import atomic_path
+from trainlib.system.files import atomic_path
 
 MOST_FRAMES = 60
 MOST_BYTES = 5_000_000

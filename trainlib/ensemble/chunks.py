@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from trainlib.config.schema import Config
-from trainlib.data.splits import Case
 from trainlib.data.formats import NIFTI, PICTURES
+from trainlib.data.splits import Case
 
 MOST_BYTES = 16 * 2**30
 """Bytes that the cases of one part may take."""

@@ -17,13 +17,13 @@ from trainlib.ensemble.summary import Figure, write_summary
 from trainlib.ensemble.tables import write_cv
 from trainlib.ensemble.testing import score_test_set
 from trainlib.ensemble.training import train_members
-from trainlib.ensemble_folder import Ensemble, Kind
 from trainlib.errors import ConfigError
-from trainlib.files import remove_leftovers
-from trainlib.lock import held
+from trainlib.folders.ensemble import Ensemble, Kind
+from trainlib.folders.standing import Standing
 from trainlib.report.ensemble import write_ensemble_report
-from trainlib.signals import interruptible
-from trainlib.standing import Standing
+from trainlib.system.files import remove_leftovers
+from trainlib.system.lock import held
+from trainlib.system.signals import interruptible
 
 log = logging.getLogger(__name__)
 

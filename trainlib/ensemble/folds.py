@@ -14,9 +14,9 @@ from trainlib.data.contents import Content, read_contents
 from trainlib.data.partition import partition
 from trainlib.data.splits import Case, read_split
 from trainlib.data.table import read_table, shortened
-from trainlib.ensemble_folder import EnsembleFolder
 from trainlib.errors import DataError, Problem
-from trainlib.files import atomic_path
+from trainlib.folders.ensemble import EnsembleFolder
+from trainlib.system.files import atomic_path
 
 
 def write_folds(config: Config, folder: EnsembleFolder, members: Sequence[str]) -> None:

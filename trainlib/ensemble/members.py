@@ -12,15 +12,15 @@ from typing import Any
 from trainlib.callbacks import Record
 from trainlib.config.schema import Config
 from trainlib.data.splits import read_split
-from trainlib.ensemble_folder import Ensemble
 from trainlib.errors import CheckpointError
-from trainlib.files import write_text
-from trainlib.folder import RunFolder
-from trainlib.lock import held
-from trainlib.results import Run
+from trainlib.folders.ensemble import Ensemble
+from trainlib.folders.results import Run
+from trainlib.folders.run import RunFolder
+from trainlib.folders.standing import Standing, standing_of
 from trainlib.run import fit
 from trainlib.run import test as score_test
-from trainlib.standing import Standing, standing_of
+from trainlib.system.files import write_text
+from trainlib.system.lock import held
 
 
 @dataclass(frozen=True)

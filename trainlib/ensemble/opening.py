@@ -16,8 +16,8 @@ from trainlib.config.schema import Config
 from trainlib.data.splits import SPLITS_OF, check_splits
 from trainlib.ensemble.folds import write_folds
 from trainlib.ensemble.members import members_of
-from trainlib.ensemble_folder import Ensemble, EnsembleFolder, Kind, is_ensemble, read_ensemble
 from trainlib.errors import ConfigError, DataError, Problem
+from trainlib.folders.ensemble import Ensemble, EnsembleFolder, Kind, is_ensemble, read_ensemble
 from trainlib.start import alone
 
 log = logging.getLogger(__name__)

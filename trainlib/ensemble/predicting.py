@@ -7,22 +7,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trainlib.checkpoints import compare, read_checkpoint
+from trainlib.checkpoints.checkpoint import compare, read_checkpoint
 from trainlib.config.schema import Config
 from trainlib.data.complete import complete
 from trainlib.data.splits import Case, read_split
-from trainlib.destinations import protect_inputs
 from trainlib.ensemble.combine import check_method, combine_classes
 from trainlib.ensemble.decision import Decision
 from trainlib.ensemble.members import members_of
 from trainlib.ensemble.probabilities import class_opinions, map_opinions
 from trainlib.ensemble.scratch import scratch_folder
 from trainlib.ensemble.writing import class_row, class_uncertainty, write_files, write_links
-from trainlib.ensemble_folder import Ensemble
 from trainlib.errors import CheckpointError, ConfigError, Problem
-from trainlib.runs import unique_folder
-from trainlib.signals import interruptible
+from trainlib.folders.destinations import protect_inputs
+from trainlib.folders.ensemble import Ensemble
+from trainlib.folders.naming import unique_folder
 from trainlib.start import alone
+from trainlib.system.signals import interruptible
 
 
 @dataclass(frozen=True)

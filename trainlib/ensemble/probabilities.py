@@ -24,7 +24,7 @@ from trainlib.data.splits import Case
 from trainlib.data.workers import prepare_open_files
 from trainlib.ensemble.chunks import Demand, chunks
 from trainlib.ensemble.opinions import Opinions, Sum
-from trainlib.folder import RunFolder
+from trainlib.folders.run import RunFolder
 from trainlib.tasks import TASKS
 from trainlib.trainer import explained, make_trainer
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from trainlib.lock import held, is_held
+from trainlib.system.lock import held, is_held
 
 _PREFIX = ".scratch-"
 

@@ -13,7 +13,7 @@ import pandas as pd
 from trainlib.config.schema import Config
 from trainlib.config.watching import ReportSection
 from trainlib.ensemble.tables import write_rows
-from trainlib.ensemble_folder import OVER_FOLDS, POOLED, Ensemble
+from trainlib.folders.ensemble import OVER_FOLDS, POOLED, Ensemble
 from trainlib.metrics.bootstrap import estimate
 from trainlib.metrics.classification_report import CLASS_FIGURES, Row, classification_report
 from trainlib.metrics.summary import METRICS

@@ -11,9 +11,9 @@ from typing import Any
 
 from trainlib.data.splits import read_split
 from trainlib.ensemble.members import Member, cases_held_out
-from trainlib.ensemble_folder import Ensemble
 from trainlib.errors import TrainlibError
-from trainlib.files import write_table
+from trainlib.folders.ensemble import Ensemble
+from trainlib.system.files import write_table
 
 Rows = list[dict[str, Any]]
 

@@ -23,10 +23,10 @@ from trainlib.ensemble.probabilities import class_opinions, map_opinions
 from trainlib.ensemble.scratch import scratch_folder
 from trainlib.ensemble.tables import Rows, read_rows, write_rows
 from trainlib.ensemble.writing import class_row, write_files, write_links
-from trainlib.ensemble_folder import Ensemble
-from trainlib.files import atomic_path, write_text
-from trainlib.folder import RunFolder
+from trainlib.folders.ensemble import Ensemble
+from trainlib.folders.run import RunFolder
 from trainlib.report import write_report
+from trainlib.system.files import atomic_path, write_text
 
 log = logging.getLogger(__name__)
 

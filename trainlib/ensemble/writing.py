@@ -20,8 +20,8 @@ from trainlib.data.writing import (
 )
 from trainlib.ensemble.combine import binary_entropy, entropy
 from trainlib.ensemble.opinions import Opinions
-from trainlib.files import write_text
 from trainlib.metrics.decisions import THRESHOLD
+from trainlib.system.files import write_text
 
 Array = NDArray[Any]
 Row = dict[str, Any]

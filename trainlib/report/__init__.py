@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from trainlib.files import write_text
-from trainlib.folder import RunFolder
+from trainlib.folders.run import RunFolder
+from trainlib.system.files import write_text
 
 
 def write_report(path: str | Path) -> Path:
@@ -20,10 +20,10 @@ def write_report(path: str | Path) -> Path:
     Raises:
         ConfigError: It is no run folder, or its ``config.yaml`` is no config at all.
     """
-    from trainlib.ensemble_folder import is_ensemble
+    from trainlib.folders.ensemble import is_ensemble
+    from trainlib.folders.search import is_search
     from trainlib.report.ensemble import write_ensemble_report
     from trainlib.report.search import write_search_report
-    from trainlib.search_folder import is_search
 
     if is_search(path):
         return write_search_report(path)

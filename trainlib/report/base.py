@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 
+from trainlib.folders.results import Run
 from trainlib.report.content import Content
 from trainlib.report.curves import Plan
 from trainlib.report.notices import Notice
-from trainlib.results import Run
 
 Sections = tuple[tuple[str, str], ...]
 

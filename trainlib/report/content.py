@@ -11,7 +11,7 @@ import pandas as pd
 
 from trainlib.config.schema import Config
 from trainlib.config.watching import ReportSection
-from trainlib.folder import RunFolder
+from trainlib.folders.run import RunFolder
 from trainlib.report.reading import Picture
 
 

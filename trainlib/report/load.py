@@ -9,11 +9,11 @@ import pandas as pd
 
 from trainlib.config.load import read_config
 from trainlib.errors import ConfigError
-from trainlib.folder import RunFolder
+from trainlib.folders.results import Run
+from trainlib.folders.run import RunFolder
 from trainlib.report.content import Content, latest_snapshot
 from trainlib.report.reading import UnreadableError, read_mapping, read_picture, read_table, read_text
 from trainlib.report.tasks import TASK_PARTS
-from trainlib.results import Run
 
 
 def read_content(path: Path) -> Content:

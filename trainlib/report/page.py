@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 import trainlib
-from trainlib.ensemble_folder import full_name
+from trainlib.folders.ensemble import full_name
 from trainlib.metrics.bootstrap import Interval
 from trainlib.report.about import device_of, facts_of, sentence_of, setup_of
 from trainlib.report.base import TaskPart

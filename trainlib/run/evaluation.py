@@ -7,15 +7,15 @@ from pathlib import Path
 
 from trainlib.build.patches import describe
 from trainlib.callbacks import build_callbacks
-from trainlib.checkpoints import compare, read_checkpoint
+from trainlib.checkpoints.checkpoint import compare, read_checkpoint
 from trainlib.config.schema import Config
 from trainlib.data.complete import complete
 from trainlib.data.geometry import Geometry
 from trainlib.data.module import CSVDataModule
-from trainlib.diskspace import is_full
+from trainlib.folders.results import Run
 from trainlib.processes import is_first
 from trainlib.report import write_report
-from trainlib.results import Run
+from trainlib.system.diskspace import is_full
 from trainlib.tasks import TASKS
 from trainlib.trainer import make_trainer
 

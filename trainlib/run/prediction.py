@@ -8,14 +8,14 @@ from trainlib.callbacks import build_callbacks
 from trainlib.config.schema import Config
 from trainlib.data.geometry import Geometry
 from trainlib.data.module import CSVDataModule
-from trainlib.destinations import prediction_folder, protect_inputs
 from trainlib.errors import ConfigError
-from trainlib.folder import RunFolder
+from trainlib.folders.destinations import prediction_folder, protect_inputs
+from trainlib.folders.naming import folder_of
+from trainlib.folders.run import RunFolder
 from trainlib.processes import decided
 from trainlib.run.evaluation import trained_as
-from trainlib.runs import folder_of
-from trainlib.signals import interruptible
 from trainlib.start import started
+from trainlib.system.signals import interruptible
 from trainlib.tasks import TASKS
 from trainlib.trainer import explained, make_trainer
 

@@ -8,15 +8,15 @@ from pathlib import Path
 from trainlib.config.load import dump_config
 from trainlib.config.schema import Config
 from trainlib.data.module import CSVDataModule
-from trainlib.destinations import results_folder
 from trainlib.errors import ConfigError
-from trainlib.files import write_text
-from trainlib.folder import RunFolder
+from trainlib.folders.destinations import results_folder
+from trainlib.folders.results import Run
+from trainlib.folders.run import RunFolder
 from trainlib.processes import decided, is_first
-from trainlib.results import Run
 from trainlib.run.evaluation import evaluate, report, trained_as
-from trainlib.signals import interruptible
 from trainlib.start import started
+from trainlib.system.files import write_text
+from trainlib.system.signals import interruptible
 from trainlib.trainer import explained
 
 log = logging.getLogger(__name__)

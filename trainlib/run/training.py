@@ -13,26 +13,26 @@ from trainlib.build.advice import advice
 from trainlib.build.check import origins
 from trainlib.callbacks import Record, build_callbacks
 from trainlib.check.quick import quick_check
-from trainlib.checkpoints import compare, epochs_in, read_checkpoint
+from trainlib.checkpoints.checkpoint import compare, epochs_in, read_checkpoint
+from trainlib.checkpoints.continuing import checkpoint_of, read_to_continue
 from trainlib.config.debug import debug_config
 from trainlib.config.schema import Config
-from trainlib.continuing import checkpoint_of, read_to_continue
 from trainlib.data.complete import complete, with_computable_monitor
 from trainlib.data.module import CSVDataModule
 from trainlib.data.splits import SPLITS_OF, check_splits
 from trainlib.ending import ended_in_good_order, entered
 from trainlib.errors import ConfigError, DataError
-from trainlib.files import remove_leftovers
-from trainlib.folder import RunFolder
-from trainlib.lock import held
-from trainlib.logfile import logged
-from trainlib.overwriting import refuse_loss
+from trainlib.folders.logfile import logged
+from trainlib.folders.naming import create, folder_of, latest
+from trainlib.folders.overwriting import refuse_loss
+from trainlib.folders.results import Run
+from trainlib.folders.run import RunFolder
 from trainlib.processes import CHECKPOINT, agreed, decided, note
-from trainlib.results import Run
 from trainlib.run.evaluation import evaluate, report
-from trainlib.runs import create, folder_of, latest
-from trainlib.signals import interruptible
 from trainlib.start import in_one_process, started
+from trainlib.system.files import remove_leftovers
+from trainlib.system.lock import held
+from trainlib.system.signals import interruptible
 from trainlib.tasks import TASKS, BaseTask
 from trainlib.trainer import explained, make_trainer, tensorboard
 

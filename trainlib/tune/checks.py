@@ -12,8 +12,8 @@ from trainlib.config.sources import Key, Sources
 from trainlib.config.tune import TuneSection
 from trainlib.config.varied import parse_key, vary
 from trainlib.errors import ConfigError, Problem
+from trainlib.folders.searches import judged
 from trainlib.preflight import component_problems, quick_problems
-from trainlib.searches import judged
 from trainlib.tune.comparable import grid_mistakes, key_mistakes
 from trainlib.tune.space import Space
 

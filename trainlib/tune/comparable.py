@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from trainlib.checkpoints import SHAPING
+from trainlib.checkpoints.checkpoint import SHAPING
 from trainlib.config.component import Component
 from trainlib.config.schema import Config
 from trainlib.config.sources import Key
 from trainlib.config.tune import TuneSection
 from trainlib.config.varied import other_component, parse_key
 from trainlib.errors import ConfigError, Problem
-from trainlib.searches import judged
+from trainlib.folders.searches import judged
 
 # Settings that a search cannot vary, and why.
 _FIXED = {

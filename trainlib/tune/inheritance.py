@@ -6,8 +6,8 @@ import os
 import shutil
 from pathlib import Path
 
-from trainlib.files import atomic_path
-from trainlib.folder import RunFolder
+from trainlib.folders.run import RunFolder
+from trainlib.system.files import atomic_path
 
 
 def _inheritance(run: RunFolder) -> dict[str, Path]:

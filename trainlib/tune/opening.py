@@ -10,14 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from trainlib.agreement import disagreements, hash_of, hashes_of
-from trainlib.checkpoints import IRRELEVANT
+from trainlib.checkpoints.checkpoint import IRRELEVANT
 from trainlib.config.schema import Config
 from trainlib.errors import ConfigError, InputError
-from trainlib.files import write_text
-from trainlib.lock import held
-from trainlib.runs import unique_folder
-from trainlib.search_folder import SearchFolder
-from trainlib.searches import Search, latest_search, read_search, wanted_folder
+from trainlib.folders.naming import unique_folder
+from trainlib.folders.search import SearchFolder
+from trainlib.folders.searches import Search, latest_search, read_search, wanted_folder
+from trainlib.system.files import write_text
+from trainlib.system.lock import held
 
 log = logging.getLogger(__name__)
 

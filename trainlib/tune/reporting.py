@@ -10,8 +10,8 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
 from trainlib.errors import ResourceError
-from trainlib.folder import RunFolder
-from trainlib.searches import Report, reports_of
+from trainlib.folders.run import RunFolder
+from trainlib.folders.searches import Report, reports_of
 
 Tell = Callable[[Report], None]
 

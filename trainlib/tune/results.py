@@ -9,8 +9,8 @@ from typing import Any
 
 from trainlib.config.load import dump_config
 from trainlib.config.varied import vary
-from trainlib.files import write_table, write_text
-from trainlib.searches import Outcome, Search, outcomes, ranked
+from trainlib.folders.searches import Outcome, Search, outcomes, ranked
+from trainlib.system.files import write_table, write_text
 
 FIXED = ("trial", "state", "epochs", "best_epoch")
 LAST = ("seconds", "folder", "error")

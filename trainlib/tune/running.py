@@ -13,10 +13,10 @@ from typing import Any
 
 from trainlib.callbacks import Record
 from trainlib.cluster import cluster
-from trainlib.search_folder import SearchFolder, Trial
-from trainlib.searches import Outcome, Search, outcomes
-from trainlib.signals import interruptible
-from trainlib.standing import Standing
+from trainlib.folders.search import SearchFolder, Trial
+from trainlib.folders.searches import Outcome, Search, outcomes
+from trainlib.folders.standing import Standing
+from trainlib.system.signals import interruptible
 from trainlib.tune.shared import check_resources, check_shared, slots
 from trainlib.tune.space import Space
 from trainlib.tune.table import asking

@@ -16,7 +16,7 @@ from ray.tune.schedulers import (
 )
 
 from trainlib.config.tune import TuneSection
-from trainlib.searches import Outcome, Report
+from trainlib.folders.searches import Outcome, Report
 from trainlib.tune.searcher import PARAMETERS
 from trainlib.tune.space import Space
 

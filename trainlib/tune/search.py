@@ -10,8 +10,8 @@ from trainlib.callbacks import Record
 from trainlib.config.schema import Config
 from trainlib.data.complete import complete
 from trainlib.errors import ResourceError
+from trainlib.folders.searches import Search, ranked
 from trainlib.report.search import write_search_report
-from trainlib.searches import Search, ranked
 from trainlib.start import alone
 from trainlib.tune.opening import opened
 from trainlib.tune.results import write_results

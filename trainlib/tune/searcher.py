@@ -13,7 +13,7 @@ from typing import Any
 import optuna
 from ray.tune.search import Searcher
 
-from trainlib.search_folder import Trial
+from trainlib.folders.search import Trial
 from trainlib.tune.space import Space
 
 Begin = Callable[[Trial], None]

@@ -16,8 +16,8 @@ from trainlib.config.tune import TuneSection
 from trainlib.config.varied import vary
 from trainlib.data.splits import SPLITS_OF, csv_of
 from trainlib.errors import ConfigError, Problem
-from trainlib.files import write_text
-from trainlib.searches import Search
+from trainlib.folders.searches import Search
+from trainlib.system.files import write_text
 from trainlib.tune.space import Space
 
 PATIENCE = 120.0

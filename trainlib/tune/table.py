@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from trainlib.search_folder import Trial
-from trainlib.searches import Search
-from trainlib.standing import Standing, standing_of
+from trainlib.folders.search import Trial
+from trainlib.folders.searches import Search
+from trainlib.folders.standing import Standing, standing_of
 
 
 def asking(search: Search) -> Callable[[], list[Standing]]:

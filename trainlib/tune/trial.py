@@ -16,9 +16,9 @@ from trainlib.callbacks import Record
 from trainlib.config.schema import Config
 from trainlib.config.varied import vary
 from trainlib.errors import ConfigError, ResourceError, TrainlibError
-from trainlib.lock import held
-from trainlib.search_folder import Trial
-from trainlib.searches import Report, Search
+from trainlib.folders.search import Trial
+from trainlib.folders.searches import Report, Search
+from trainlib.system.lock import held
 from trainlib.tune.inheritance import bequeath, take_over
 from trainlib.tune.reporting import TrialReport
 from trainlib.tune.schedulers import BEST, EPOCH, VALUE

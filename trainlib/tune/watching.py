@@ -9,7 +9,7 @@ from ray import cloudpickle
 from ray.exceptions import RayTaskError
 from ray.tune import Callback
 
-from trainlib.search_folder import SearchFolder, Trial
+from trainlib.folders.search import SearchFolder, Trial
 from trainlib.tune.trial import TrialBusyError
 
 _KILLED = (

@@ -13,7 +13,7 @@ from PIL import Image
 from tests.report.helpers import CLASSES, make_run
 from trainlib.config.schema import Config
 from trainlib.ensemble.summary import write_summary
-from trainlib.ensemble_folder import Ensemble, EnsembleFolder
+from trainlib.folders.ensemble import Ensemble, EnsembleFolder
 
 FOLDS = ("fold_1", "fold_2", "fold_3")
 

@@ -10,8 +10,8 @@ import pytest
 
 from tests.report.ensemble.helpers import FOLDS, make_ensemble
 from tests.report.helpers import Page
-from trainlib.ensemble_folder import Ensemble
 from trainlib.errors import ConfigError
+from trainlib.folders.ensemble import Ensemble
 from trainlib.report import write_report
 
 

@@ -6,7 +6,7 @@ from trainlib.callbacks.progress.base import Progress
 from trainlib.callbacks.progress.classification import ClassificationProgress
 from trainlib.callbacks.progress.segmentation import SegmentationProgress
 from trainlib.config.schema import Config
-from trainlib.folder import RunFolder
+from trainlib.folders.run import RunFolder
 
 __all__ = ["Progress", "make_progress"]
 

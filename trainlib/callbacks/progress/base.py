@@ -17,9 +17,9 @@ from trainlib.config.schema import Config
 from trainlib.data.splits import Case
 from trainlib.drawing.animation import write_gif
 from trainlib.errors import Interrupted
-from trainlib.files import atomic_path
-from trainlib.folder import RunFolder
+from trainlib.folders.run import RunFolder
 from trainlib.processes import gather, is_first
+from trainlib.system.files import atomic_path
 
 
 class Progress(Callback):

@@ -16,7 +16,7 @@ from trainlib.data.splits import Case
 from trainlib.drawing.colours import TEXT, class_colour
 from trainlib.drawing.curves import Curve, draw_curves
 from trainlib.drawing.sheet import stack
-from trainlib.folder import RunFolder
+from trainlib.folders.run import RunFolder
 from trainlib.metrics.summary import summarise
 
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainlib.callbacks.epochs import SECONDS
-from trainlib.checkpoints import read_checkpoint
+from trainlib.checkpoints.checkpoint import read_checkpoint
 from trainlib.commands.reproduce.weights import TensorDifference, compare_weights, hash_weights
-from trainlib.folder import RunFolder
+from trainlib.folders.run import RunFolder
 from trainlib.words import several
 
 _MOST = 5  # differences of each kind that are named; the rest is counted

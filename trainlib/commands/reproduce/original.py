@@ -19,7 +19,7 @@ from trainlib.config.schema import Config
 from trainlib.data.fingerprint import CHANGED, TABLE, read_fingerprints
 from trainlib.data.splits import SPLITS, csv_of
 from trainlib.errors import ConfigError
-from trainlib.folder import RunFolder
+from trainlib.folders.run import RunFolder
 from trainlib.report.content import Content, resumed_snapshots
 from trainlib.report.load import read_content
 from trainlib.report.training import ending_of

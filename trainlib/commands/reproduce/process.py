@@ -13,7 +13,7 @@ from trainlib.commands.reproduce.environment import read_environment
 from trainlib.commands.reproduce.original import Original
 from trainlib.commands.reproduce.scratch import Scratch
 from trainlib.errors import Interrupted
-from trainlib.signals import interruptible
+from trainlib.system.signals import interruptible
 
 # What `-m trainlib` would do, after making sure whose code that is. The working directory comes last: a package of the
 # user's own that lies in it is found, but takes the place of no other.

@@ -12,8 +12,8 @@ from trainlib.commands.reproduce.process import run_snapshot
 from trainlib.commands.reproduce.scratch import scratch
 from trainlib.config.writing import dump_settings, rewrite
 from trainlib.errors import ConfigError, InputError, TrainlibError
-from trainlib.folder import RunFolder
-from trainlib.runs import free_name
+from trainlib.folders.naming import free_name
+from trainlib.folders.run import RunFolder
 
 _SILENT = ("progress", "report", "emissions", "pushover")
 """Sections that are switched off: they send, measure or draw, and change no figure."""

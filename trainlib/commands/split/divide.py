@@ -19,7 +19,7 @@ from trainlib.commands.split.summary import Row, notes_on, summary_rows
 from trainlib.data.pairing import Files, pair_files
 from trainlib.data.partition import partition
 from trainlib.errors import DataError, InputError, Problem
-from trainlib.files import atomic_path
+from trainlib.system.files import atomic_path
 
 
 @dataclass(frozen=True)

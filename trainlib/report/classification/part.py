@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from trainlib.files import write_table
+from trainlib.folders.results import Run
 from trainlib.report.base import Sections, TaskPart
 from trainlib.report.classification.calibration import calibration_of
 from trainlib.report.classification.confusion import confusion_of, label_counts_of
@@ -28,7 +28,7 @@ from trainlib.report.classification.thresholds import thresholds_of
 from trainlib.report.curves import Plan
 from trainlib.report.formats import count, listed
 from trainlib.report.notices import Notice, notice_of_one_case, notices_of_pictures
-from trainlib.results import Run
+from trainlib.system.files import write_table
 
 
 class ClassificationPart(TaskPart):

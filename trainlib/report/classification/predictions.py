@@ -11,9 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from trainlib.config.schema import Config
+from trainlib.folders.results import Run
 from trainlib.metrics.decisions import Decisions, decide
 from trainlib.report.reading import UnreadableError, read_table
-from trainlib.results import Run
 
 Array = NDArray[Any]
 

@@ -17,9 +17,9 @@ def write_ensemble_report(path: str | Path) -> Path:
     Raises:
         ConfigError: It is no such folder, or none of its members was begun.
     """
-    from trainlib.files import write_text
     from trainlib.report.ensemble.load import read_ensemble_content
     from trainlib.report.ensemble.page import render_ensemble
+    from trainlib.system.files import write_text
 
     content = read_ensemble_content(Path(path))
     write_text(content.ensemble.folder.report, render_ensemble(content))

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from trainlib.ensemble_folder import OVER_FOLDS, POOLED
+from trainlib.folders.ensemble import OVER_FOLDS, POOLED
 from trainlib.metrics.bootstrap import Interval
 from trainlib.report.curves import Chart
 from trainlib.report.ensemble.load import EnsembleContent

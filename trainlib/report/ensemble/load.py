@@ -10,8 +10,8 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from trainlib.ensemble_folder import OVER_FOLDS, POOLED, Ensemble, read_ensemble
 from trainlib.errors import ConfigError
+from trainlib.folders.ensemble import OVER_FOLDS, POOLED, Ensemble, read_ensemble
 from trainlib.metrics.bootstrap import Interval
 from trainlib.report.content import Content
 from trainlib.report.load import read_content

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-from trainlib.ensemble_folder import POOLED
+from trainlib.folders.ensemble import POOLED
 from trainlib.report.ensemble.about import (
     comparison,
     ensemble_facts,

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from statistics import median
 
-from trainlib.ensemble_folder import POOLED
+from trainlib.folders.ensemble import POOLED
 from trainlib.report.ensemble.load import EnsembleContent
 from trainlib.report.ensemble.names import JOINT, shown_metrics
 from trainlib.report.formats import Metric

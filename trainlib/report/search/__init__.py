@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from trainlib.files import write_text
+from trainlib.system.files import write_text
 
 
 def write_search_report(path: str | Path) -> Path:

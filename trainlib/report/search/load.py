@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from trainlib.errors import ConfigError
+from trainlib.folders.searches import Outcome, Search, outcomes, ranked, read_search
 from trainlib.report.content import Content
 from trainlib.report.load import read_content
 from trainlib.report.reading import read_text
-from trainlib.searches import Outcome, Search, outcomes, ranked, read_search
 
 
 @dataclass(frozen=True)

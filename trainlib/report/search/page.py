@@ -7,6 +7,7 @@ import shlex
 from dataclasses import dataclass
 from typing import Any
 
+from trainlib.folders.searches import Outcome
 from trainlib.report.formats import NOTHING, count, duration, fixed, listed, significant
 from trainlib.report.page import fill, frame
 from trainlib.report.reading import read_text
@@ -15,7 +16,6 @@ from trainlib.report.search.importance import LEAST, Importance, importances
 from trainlib.report.search.load import SearchContent
 from trainlib.report.search.parallel import draw_parallel
 from trainlib.report.search.scales import short_names, written
-from trainlib.searches import Outcome
 
 _SECTIONS = (
     ("results", "Results"),

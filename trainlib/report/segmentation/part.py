@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from trainlib.folders.results import Run
 from trainlib.report.base import Sections, TaskPart
 from trainlib.report.curves import Plan
 from trainlib.report.formats import listed
@@ -17,7 +18,6 @@ from trainlib.report.segmentation.curves import metric_plans
 from trainlib.report.segmentation.ranking import RankedCase, rank_cases
 from trainlib.report.segmentation.scores import Scores, score_split
 from trainlib.report.segmentation.table import case_table, read_cases
-from trainlib.results import Run
 
 
 class SegmentationPart(TaskPart):

@@ -6,12 +6,12 @@ from typing import Any
 
 import pandas as pd
 
+from trainlib.folders.results import Run
 from trainlib.report.cells import CaseTable, Cell, number_cell
 from trainlib.report.content import Content
 from trainlib.report.formats import SPLITS
 from trainlib.report.reading import read_table
 from trainlib.report.segmentation.names import METRICS, OUTCOMES, SIZES
-from trainlib.results import Run
 
 
 def read_cases(run: Run) -> pd.DataFrame:

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from trainlib.config.schema import Config
 from trainlib.errors import ConfigError
-from trainlib.files import write_text
-from trainlib.folder import RunFolder
+from trainlib.folders.run import RunFolder
+from trainlib.system.files import write_text
 
 Kind = Literal["folds", "seeds"]
 POOLED = "all folds"

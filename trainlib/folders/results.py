@@ -11,7 +11,7 @@ import pandas as pd
 from trainlib.config.load import load_config
 from trainlib.config.schema import Config
 from trainlib.errors import CheckpointError, ConfigError
-from trainlib.folder import RunFolder
+from trainlib.folders.run import RunFolder
 from trainlib.metrics.summary import summarise
 
 

@@ -12,8 +12,8 @@ from trainlib.config.schema import Config
 from trainlib.config.sources import dotted
 from trainlib.data.splits import SPLITS_OF, csv_of, read_split
 from trainlib.errors import ConfigError
-from trainlib.folder import RunFolder
-from trainlib.lock import is_held
+from trainlib.folders.run import RunFolder
+from trainlib.system.lock import is_held
 
 log = logging.getLogger(__name__)
 

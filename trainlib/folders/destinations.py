@@ -8,9 +8,9 @@ from trainlib.config.schema import Config
 from trainlib.data.splits import SPLITS_OF, Case, csv_of
 from trainlib.data.writing import suffix_of
 from trainlib.errors import ConfigError
-from trainlib.folder import RunFolder
-from trainlib.results import load_run
-from trainlib.runs import folder_of, unique_folder
+from trainlib.folders.naming import folder_of, unique_folder
+from trainlib.folders.results import load_run
+from trainlib.folders.run import RunFolder
 
 
 def results_folder(stage: str, config: Config, checkpoint: Path) -> RunFolder:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from trainlib.folder import RunFolder
+from trainlib.folders.run import RunFolder
 
 State = Literal["waiting", "training", "testing", "finished", "stopped", "failed"]
 

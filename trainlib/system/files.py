@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from trainlib.diskspace import TEMPORARY, room_for
+from trainlib.system.diskspace import TEMPORARY, room_for
 
 log = logging.getLogger(__name__)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from trainlib.checkpoints import epochs_in, read_checkpoint
+from trainlib.checkpoints.checkpoint import epochs_in, read_checkpoint
 from trainlib.errors import CheckpointError
-from trainlib.files import read_rows
-from trainlib.folder import RunFolder
-from trainlib.runs import folder_of
+from trainlib.folders.naming import folder_of
+from trainlib.folders.run import RunFolder
+from trainlib.system.files import read_rows
 
 
 def checkpoint_of(folder: RunFolder, which: str) -> Path | None:

@@ -15,10 +15,10 @@ from pydantic import ValidationError
 from trainlib.config.load import dump_config, load_config
 from trainlib.config.schema import Config
 from trainlib.errors import ConfigError
-from trainlib.files import write_text
-from trainlib.folder import RunFolder
-from trainlib.search_folder import SearchFolder, Trial
-from trainlib.standing import Epoch, standing_of
+from trainlib.folders.run import RunFolder
+from trainlib.folders.search import SearchFolder, Trial
+from trainlib.folders.standing import Epoch, standing_of
+from trainlib.system.files import write_text
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ import yaml
 from trainlib.config.load import dump_config
 from trainlib.config.schema import Config
 from trainlib.errors import CheckpointError, ConfigError
-from trainlib.files import atomic_path, write_text
-from trainlib.folder import RunFolder
-from trainlib.overwriting import put_aside, recover, settle
+from trainlib.folders.overwriting import put_aside, recover, settle
+from trainlib.folders.run import RunFolder
+from trainlib.system.files import atomic_path, write_text
 
 log = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from trainlib.errors import ConfigError
-from trainlib.files import write_text
-from trainlib.folder import RunFolder
+from trainlib.folders.run import RunFolder
+from trainlib.system.files import write_text
 
 State = Literal["waiting", "training", "finished", "stopped", "failed"]
 ENDED: tuple[State, ...] = ("finished", "stopped", "failed")

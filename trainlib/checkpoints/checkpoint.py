@@ -14,13 +14,13 @@ import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from trainlib.build.weights import misfitting_weights
-from trainlib.checkpoint_parts import missing_parts
+from trainlib.checkpoints.parts import missing_parts
+from trainlib.checkpoints.storable import is_readable, plain, refusal
 from trainlib.config.defaults import CLASSIFICATION
 from trainlib.config.differences import differences
 from trainlib.config.schema import Config
 from trainlib.errors import CheckpointError, Problem
-from trainlib.files import atomic_path
-from trainlib.storable import is_readable, plain, refusal
+from trainlib.system.files import atomic_path
 
 log = logging.getLogger(__name__)
 
