@@ -72,8 +72,8 @@ def train(config: Config, folder: RunFolder, *, watched: bool) -> list[float]:
     """Train and return the seconds of each epoch."""
     clock = Clock()
     callbacks = build_callbacks("fit", config, folder) if watched else []
-    logger = tensorboard(folder, None) if watched else None
-    trainer = make_trainer(config, [*callbacks, clock], logger)
+    loggers = [tensorboard(folder, None)] if watched else []
+    trainer = make_trainer(config, [*callbacks, clock], loggers)
     trainer.fit(TASKS[config.task](config), datamodule=CSVDataModule(config))
     return clock.epochs
 

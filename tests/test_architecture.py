@@ -38,6 +38,7 @@ ORDER = [
     "callbacks",
     "report",
     "run",
+    "bundle",
     "cluster",
     "ensemble",
     "tune",

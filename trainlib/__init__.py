@@ -16,14 +16,32 @@ _PUBLIC = {
     "predict": "trainlib.run",
     "test": "trainlib.run",
     "validate": "trainlib.run",
+    "view": "trainlib.viewer",
+    "view_batch": "trainlib.viewer",
+    "view_dicom": "trainlib.viewer",
+    "view_run": "trainlib.viewer",
 }
-__all__ = ["Config", "__version__", "fit", "load_config", "load_run", "predict", "test", "validate"]
+__all__ = [
+    "Config",
+    "__version__",
+    "fit",
+    "load_config",
+    "load_run",
+    "predict",
+    "test",
+    "validate",
+    "view",
+    "view_batch",
+    "view_dicom",
+    "view_run",
+]
 
 if TYPE_CHECKING:
     from trainlib.config.load import load_config
     from trainlib.config.schema import Config
     from trainlib.folders.results import load_run
     from trainlib.run import fit, predict, test, validate
+    from trainlib.viewer import view, view_batch, view_dicom, view_run
 
 
 def __getattr__(name: str) -> Any:

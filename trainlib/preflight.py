@@ -34,7 +34,7 @@ def quick_problems(loaded: Loaded, command: str = "fit") -> list[Problem]:
         return []
     mistakes = [*_contradictions(config)]
     if command == "fit":
-        mistakes += [*_unusable_credentials(config), *unwritable_places(config)]
+        mistakes += [*_unusable_credentials(config), *unwritable_places(config), *_absent_weights(config)]
     problems = [Problem(text, loaded.sources.locate(key)) for key, text in mistakes if not _rests_on(loaded, key)]
     read = ["root", "image_cols", "label_cols", "group_col"]
     # Without classes, as where they are wrong altogether, cells are not compared with them.
@@ -120,6 +120,12 @@ def _unusable_credentials(config: Config) -> Iterator[tuple[Key, str]]:
             read_credentials(config.pushover.credentials)
         except ConfigError as error:
             yield ("pushover", "credentials"), str(error)
+
+
+def _absent_weights(config: Config) -> Iterator[tuple[Key, str]]:
+    path = config.model.weights
+    if path is not None and not os.path.exists(path):
+        yield ("model", "weights"), f"model.weights: there is no file or run folder {path}."
 
 
 def _class_contradictions(config: Config) -> Iterator[tuple[Key, str]]:

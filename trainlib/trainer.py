@@ -6,7 +6,7 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from lightning import Callback, LightningModule, Trainer
 from lightning.fabric.plugins import ClusterEnvironment
 from lightning.fabric.plugins.environments import LightningEnvironment
 from lightning.pytorch.callbacks import Checkpoint, ProgressBar
-from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.plugins import CheckpointIO
 
 from trainlib.build.patches import describe
@@ -57,23 +57,29 @@ def uses_cuda(config: Config) -> bool:
     return torch.cuda.is_available() and config.trainer.get("accelerator") in (None, "auto", "gpu", "cuda")
 
 
-def make_trainer(config: Config, callbacks: list[Callback], logger: TensorBoardLogger | None = None) -> Trainer:
-    """Make a Trainer with the arguments of the config."""
+def make_trainer(config: Config, callbacks: list[Callback], loggers: Sequence[Logger] = ()) -> Trainer:
+    """Make a Trainer with the arguments of the config, its loggers excepted."""
     settings: dict[str, Any] = {
         "devices": 1,
         "num_sanity_val_steps": 0,
         "enable_model_summary": False,
         "use_distributed_sampler": False,  # Lightning's would repeat cases so that all processes have equally many
     }
-    settings |= {name: value for name, value in config.trainer.items() if name != "devices" or value is not None}
+    settings |= {name: value for name, value in config.trainer.items() if _is_argument(name, value)}
     settings["plugins"] = _plugins(settings.get("plugins"))
     settings["enable_progress_bar"] = any(isinstance(callback, ProgressBar) for callback in callbacks)
     checkpointing = any(isinstance(callback, Checkpoint) for callback in callbacks)
     try:
         callbacks = [*callbacks, _OwnSignals()]
-        return Trainer(**settings, callbacks=callbacks, logger=logger or False, enable_checkpointing=checkpointing)
+        logger = [*loggers] or False
+        return Trainer(**settings, callbacks=callbacks, logger=logger, enable_checkpointing=checkpointing)
     except Exception as error:  # whatever a value that it cannot use makes Lightning raise
         raise _refused(error) from error
+
+
+def _is_argument(name: str, value: Any) -> bool:
+    """Tell whether a setting goes to the Trainer as it is."""
+    return name != "logger" and (name != "devices" or value is not None)
 
 
 def _refused(error: Exception) -> ConfigError:

@@ -9,6 +9,7 @@ from tests.config.helpers import DATA, config_of, mistakes
 from trainlib.config.component import Component
 from trainlib.config.load import load_config
 from trainlib.config.merge import COMPONENT_SECTIONS, defaults_for, merge, parse_override, place
+from trainlib.config.model import Model
 from trainlib.config.schema import Config
 
 UNET = {"channels": [16, 32, 64, 128], "strides": [2, 2, 2], "num_res_units": 2, "norm": "instance"}
@@ -64,7 +65,7 @@ def test_later_wins(base: dict[str, Any], later: dict[str, Any], merged: dict[st
 def test_an_override_of_a_component_replaces_it_or_changes_its_keywords(
     tmp_path: Path, overrides: list[str], name: str, kwargs: dict[str, Any]
 ) -> None:
-    assert config_of(tmp_path, DATA, overrides).model == Component(name=name, kwargs=kwargs)
+    assert config_of(tmp_path, DATA, overrides).model == Model(name=name, kwargs=kwargs)
 
 
 def test_a_later_file_replaces_a_component_by_another(tmp_path: Path) -> None:

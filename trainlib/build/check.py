@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from trainlib.build.components import build_inferer, build_loss, build_model, build_optimizer
+from trainlib.build.extras import extra_mistakes
+from trainlib.build.freezing import freeze_mistakes
 from trainlib.build.lookup import find
 from trainlib.build.patches import describe, patched
 from trainlib.build.pipelines import SECTIONS, check_pipelines
@@ -28,8 +30,7 @@ if TYPE_CHECKING:
 
 # Arguments of the Trainer that trainlib sets itself, and what to do instead.
 _OWN = {
-    "callbacks": "Use the sections of the config that switch callbacks on.",
-    "logger": "Leave it out: TensorBoard and metrics.csv are always written.",
+    "callbacks": "Use the section callbacks.",
     "default_root_dir": "Use run.root and run.name.",
     "enable_checkpointing": "Use the section checkpoint.",
     "use_distributed_sampler": "Leave it out: each case goes to exactly one process anyway.",
@@ -50,13 +51,14 @@ def check_components(config: Config) -> list[tuple[Key, str]]:
 
     mistakes: list[tuple[Key, str]] = list(window_mistakes(config))
     network = collect(lambda: _build_weightless(config), mistakes, ("model",))
+    mistakes += freeze_mistakes(config, network) if network is not None else []
     collect(lambda: build_loss(config), mistakes, ("loss",))
     collect(lambda: build_inferer(config), mistakes, ("inferer",))
     optimizer = collect(lambda: _try_optimizer(config, network), mistakes, ("optimizer",))
     if optimizer is None:
         optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
     collect(lambda: try_schedule(config, optimizer), mistakes, ("scheduler",))
-    mistakes += check_pipelines(config)
+    mistakes += [*check_pipelines(config), *extra_mistakes(config)]
     # Several components may rest on one and the same mistake, such as that of the window, or of a script.
     found = dict.fromkeys([_blamed(config, *mistake) for mistake in mistakes] + check_trainer(config))
     return list(_one_for_each_value(found))
@@ -124,13 +126,13 @@ def check_trainer(config: Config) -> list[tuple[Key, str]]:
             )
             mistakes.append((key, f"trainer.{name} is not an argument of lightning.Trainer.{hint}"))
     mistakes += trainer_mistakes(config.trainer)
-    told = {key[-1] for key, _ in mistakes} | {"max_epochs"}  # which is checked without Lightning
+    told = {key[-1] for key, _ in mistakes} | {"max_epochs", "logger"}  # which are checked without a Trainer
     rest = {name: value for name, value in config.trainer.items() if name not in told}
     mistakes += [
         (("trainer", name), f"trainer.{name}: {text}{meant(name, rest[name])}")
         for name, text in wrong_types(Trainer, rest)
     ]
-    told = {key[-1] for key, _ in mistakes}
+    told = {key[-1] for key, _ in mistakes} | {"logger"}
     epochs = config.trainer.get("max_epochs", 1)
     if not isinstance(epochs, int) or epochs < 1:
         told.add("max_epochs")

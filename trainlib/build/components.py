@@ -44,19 +44,19 @@ def build_model(config: Config) -> torch.nn.Module:
 
     network = call_patch(config.patch.model, "get_model", config)
     if network is not None:
-        return _expect(network, nn.Module, "a torch.nn.Module", f"{config.patch.model}: get_model")
+        return expect(network, nn.Module, "a torch.nn.Module", f"{config.patch.model}: get_model")
     resolved = resolve("model", ("model",), config.model, config, facts(config))
-    return _expect(resolved.construct(), nn.Module, "a torch.nn.Module", resolved.key)
+    return expect(resolved.construct(), nn.Module, "a torch.nn.Module", resolved.key)
 
 
 def build_loss(config: Config) -> Callable[..., torch.Tensor]:
     """Build the loss of `config`: the patch's `get_loss(config)`, or the component under ``loss``."""
     loss = call_patch(config.patch.loss, "get_loss", config)
     if loss is not None:
-        return _expect(loss, Callable, "a callable", f"{config.patch.loss}: get_loss")
+        return expect(loss, Callable, "a callable", f"{config.patch.loss}: get_loss")
     resolved = resolve("loss", ("loss",), config.loss, config, lambda keywords: loss_facts(keywords, config))
     finish_loss(resolved, config)
-    return _expect(resolved.construct(), Callable, "a callable", resolved.key)
+    return expect(resolved.construct(), Callable, "a callable", resolved.key)
 
 
 def build_optimizer(config: Config, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
@@ -66,9 +66,9 @@ def build_optimizer(config: Config, parameters: Iterable[torch.nn.Parameter]) ->
     parameters = list(parameters)
     optimizer = call_patch(config.patch.optimizer, "get_optimizer", config, parameters)
     if optimizer is not None:
-        return _expect(optimizer, Optimizer, "a torch.optim.Optimizer", f"{config.patch.optimizer}: get_optimizer")
+        return expect(optimizer, Optimizer, "a torch.optim.Optimizer", f"{config.patch.optimizer}: get_optimizer")
     resolved = resolve("optimizer", ("optimizer",), config.optimizer, config, {}, positional=1)
-    return _expect(resolved.construct(parameters), Optimizer, "a torch.optim.Optimizer", resolved.key)
+    return expect(resolved.construct(parameters), Optimizer, "a torch.optim.Optimizer", resolved.key)
 
 
 def build_scheduler(config: Config, optimizer: torch.optim.Optimizer, horizon: Horizon) -> dict[str, Any] | None:
@@ -127,7 +127,7 @@ def build_inferer(config: Config) -> Any:
     return resolved.construct()
 
 
-def _expect(value: Any, kind: Any, described: str, source: str | Key) -> Any:
+def expect(value: Any, kind: Any, described: str, source: str | Key) -> Any:
     """Return `value`, or say that what a function of a patch (a string) or a component (its key) made is unfit."""
     if isinstance(value, kind):
         return value

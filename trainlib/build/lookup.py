@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from trainlib.build.patches import describe, load_patch
+from trainlib.config.model import BUNDLE
 from trainlib.config.schema import Config
 from trainlib.errors import ConfigError
 from trainlib.suggest import did_you_mean
@@ -23,6 +24,8 @@ MODULES: dict[str, tuple[str, ...]] = {
     "scheduler": ("torch.optim.lr_scheduler", "monai.optimizers"),
     "transform": ("monai.transforms",),
     "inferer": ("monai.inferers",),
+    "callback": ("lightning.pytorch.callbacks",),
+    "logger": ("lightning.pytorch.loggers",),
 }
 """Kind of component -> the modules that are searched, in order."""
 
@@ -33,6 +36,8 @@ _BASES: dict[str, str] = {
     "scheduler": "torch.optim.lr_scheduler.LRScheduler",
     "transform": "monai.transforms.MapTransform",
     "inferer": "monai.inferers.Inferer",
+    "callback": "lightning.Callback",
+    "logger": "lightning.pytorch.loggers.Logger",
 }
 
 
@@ -67,6 +72,10 @@ def find(kind: str, name: str, config: Config) -> Found:
         target = getattr(load_patch(config.patch.transforms), name, None)
         if callable(target):
             return Found(name, target, config.patch.transforms)
+    if kind == "model" and name == BUNDLE:
+        from trainlib.build.bundles import bundled_network
+
+        return Found(name, bundled_network, bundled_network.__module__)
     if "." in name:
         return _import(kind, name)
     for module_name in MODULES[kind]:

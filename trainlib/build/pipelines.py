@@ -47,7 +47,7 @@ def build_pipeline(config: Config, section: str, *, with_label: bool = True) -> 
     transforms = []
     for i, component in enumerate(getattr(config.transforms, section)):
         resolved = resolve_transform(config, section, i, component)
-        if with_label or _drop_label(resolved):
+        if with_label or drop_label(resolved):
             transforms.append(resolved.construct())
     return Compose(transforms)
 
@@ -106,7 +106,7 @@ def _default_keys(keywords: Keywords, section: str, label_maps: bool) -> dict[st
     return {"keys": list(keys) if isinstance(keys, tuple) else keys}
 
 
-def _drop_label(resolved: Resolved) -> bool:
+def drop_label(resolved: Resolved) -> bool:
     """Take the label out of a transform's keys; return whether anything is left for it to do."""
     kwargs = resolved.kwargs
     if LABEL not in kwargs.get("keys", ()):

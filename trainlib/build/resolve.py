@@ -14,7 +14,7 @@ from trainlib.config.component import Component
 from trainlib.config.schema import Config
 from trainlib.config.sources import Key, dotted
 from trainlib.config.window import window_mistakes
-from trainlib.errors import InputError, PatchError, Problem
+from trainlib.errors import ConfigError, InputError, PatchError, Problem
 
 # What to say of keywords for which more help is at hand than that they are needed.
 _REMEDIES = {"keys": "say what it is applied to, `keys: [image]` or `keys: [image, label]`."}
@@ -65,6 +65,10 @@ class Resolved:
             raise ComponentError(self.mistakes)
         try:
             return self.found.target(*arguments, **self.kwargs)
+        except ConfigError as error:  # which speaks for itself
+            raise ComponentError(
+                [(self.key, f"{dotted(self.key)}: {problem.text}") for problem in error.problems]
+            ) from error
         except Exception as error:
             if self.found.origin.endswith(".py"):
                 where = blame(error, self.found.origin)

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 # What the weights depend on: a checkpoint cannot be used when these differ.
 SHAPING = ("task", "model", "patch.model", "data.classes", "data.spatial_dims")
 IRRELEVANT = (
-    *("run.", "data.cache", "data.num_workers", "trainer.devices", "trainer.num_nodes"),
+    *("run.", "data.cache", "data.num_workers", "trainer.devices", "trainer.num_nodes", "trainer.logger"),
     *("lr_monitor", "progress", "report", "emissions", "pushover", "tune"),
 )
 """Beginnings of settings that change no figure of a run."""
@@ -72,7 +72,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         except (FileNotFoundError, MemoryError, torch.OutOfMemoryError):
             raise
         except Exception as error:
-            raise CheckpointError(_unreadable(Path(path), error)) from error
+            raise CheckpointError(unreadable(Path(path), error)) from error
 
 
 def _written(checkpoint: dict[str, Any], *, prove: bool) -> io.BytesIO:
@@ -105,7 +105,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     try:
         checkpoint: Any = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
     except Exception as error:
-        raise CheckpointError(f"--ckpt_path: {_unreadable(path, error)}") from error
+        raise CheckpointError(f"--ckpt_path: {unreadable(path, error)}") from error
     if not isinstance(checkpoint, dict) or "trainlib" not in checkpoint:
         raise CheckpointError(f"--ckpt_path: {path} was not written by trainlib.")
     if missing := missing_parts(checkpoint):
@@ -116,7 +116,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     return checkpoint
 
 
-def _unreadable(path: Path, error: Exception) -> str:
+def unreadable(path: Path, error: Exception) -> str:
+    """Say why a file cannot be read as data alone."""
     return f"{path} cannot be read as a checkpoint; it is damaged or of another kind ({_damage(path, error)})."
 
 
@@ -187,6 +188,8 @@ def compare(checkpoint: Mapping[str, Any], config: Config, path: Path, *, told: 
 
 def _shapes(key: str) -> bool:
     """Tell whether weights depend on a setting; of a network all keywords count but the rates of its dropout."""
+    if key.startswith(("model.weights", "model.freeze")):
+        return False
     return key.startswith(SHAPING) and not (key.startswith("model.") and "drop" in key.rpartition(".")[2])
 
 

@@ -6,7 +6,9 @@ from trainlib.cli.running import fit, predict, test, validate
 from trainlib.cli.ensemble import ensemble
 from trainlib.cli.tune import tune
 from trainlib.cli.check import check
+from trainlib.cli.bundle import bundle, export
 from trainlib.cli.records import report, reproduce, schema
+from trainlib.cli.init import init
 from trainlib.cli.split import split
 from trainlib.cli.datasets import phantom
 from trainlib.cli.support import doctor
@@ -15,10 +17,13 @@ from trainlib.cli.app import app, main
 
 __all__ = [
     "app",
+    "bundle",
     "check",
     "doctor",
     "ensemble",
+    "export",
     "fit",
+    "init",
     "main",
     "phantom",
     "predict",

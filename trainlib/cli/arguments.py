@@ -42,7 +42,7 @@ def trained(
         refuse([Problem(f"{rest[-1]}: expected one run folder, or -c and settings such as data.batch_size=1.")])
     if not config:
         refuse([Problem("Name a run folder, or a config with -c and a checkpoint with --ckpt_path.")])
-    if ckpt_path is None:
+    if ckpt_path is None and not _brings_weights(config, overrides):
         refuse([Problem("--ckpt_path is missing. Name a checkpoint, or `last` or `best` of the newest run.")])
     return config, overrides, ckpt_path
 
@@ -59,12 +59,20 @@ def _checkpoint_of(folder: Path, ckpt_path: str | None) -> str:
     return found
 
 
-def existing(checkpoint: str | None, config: Config) -> Path:
-    """Turn `last` and `best` into the checkpoint of the newest run."""
+def _brings_weights(config: list[Path], overrides: list[str]) -> bool:
+    """Tell whether the network needs no checkpoint; what is wrong with the config is told later."""
+    from trainlib.config.load import read_config
+
+    found = read_config(config, overrides).config
+    return found is not None and found.model.brings_weights
+
+
+def existing(checkpoint: str | None, config: Config) -> Path | None:
+    """Turn `last` and `best` into the checkpoint of the newest run; None stays None."""
     from trainlib.folders.naming import latest
 
     if checkpoint not in ("last", "best"):
-        return Path(str(checkpoint))
+        return None if checkpoint is None else Path(checkpoint)
     folder = latest(config)
     if folder is None:
         refuse([Problem(f"--ckpt_path {checkpoint}: there is no run {config.run.name} in {config.run.root}.")])

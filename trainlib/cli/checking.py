@@ -83,7 +83,7 @@ def completed(loaded: Loaded, checkpoint: str | None = None) -> Loaded:
         from trainlib.checkpoints.checkpoint import read_checkpoint
 
         with told():
-            trained = read_checkpoint(existing(checkpoint, config))["trainlib"]["config"]
+            trained = read_checkpoint(Path(existing(checkpoint, config) or checkpoint))["trainlib"]["config"]
     try:
         return replace(loaded, config=complete(config, trained))
     except InputError as error:

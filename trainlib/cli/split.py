@@ -78,18 +78,20 @@ def split(
         overwrite=overwrite,
     )
     with told():
-        _show(split(request, _tracked), segmentation=label is not None)
+        division = split(request, tracked)
+        show_division(division, segmentation=label is not None)
+        print(f"For the config:\n\n{division.config}", end="")
 
 
-def _tracked(items: Iterable[Any], total: int) -> Iterable[Any]:
+def tracked(items: Iterable[Any], total: int) -> Iterable[Any]:
     """Show how many label maps were read, where somebody watches."""
     from tqdm import tqdm
 
     return tqdm(items, "label maps", total, leave=False, disable=None)
 
 
-def _show(division: Division, *, segmentation: bool) -> None:
-    """Print what was left out, what each part holds, and the lines for a config."""
+def show_division(division: Division, *, segmentation: bool) -> None:
+    """Print what was left out, what each part holds, and where."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -105,4 +107,4 @@ def _show(division: Division, *, segmentation: bool) -> None:
     for row in division.rows:
         table.add_row(escape(row.name), *row.cells.values())
     Console().print(table)
-    print(f"{', '.join(map(str, division.csvs.values()))}. For the config:\n\n{division.config}", end="")
+    print(f"{', '.join(map(str, division.csvs.values()))}.", end=" ")

@@ -8,6 +8,35 @@ from pydantic import BaseModel, ConfigDict, model_serializer, model_validator
 from pydantic_core import PydanticCustomError
 
 
+def spelt_out(value: Any) -> Any:
+    """Write a bare name, or a mapping from one name to its keywords, as the fields of a component.
+
+    Raises:
+        PydanticCustomError: It is neither.
+    """
+    if isinstance(value, str) and value:
+        return {"name": value}
+    if not isinstance(value, dict):
+        raise PydanticCustomError("component", "Input should be a name, or a name with its keywords")
+    if "name" in value and value.keys() <= {"name", "kwargs"}:
+        return value
+    if len(value) != 1:
+        names = ", ".join(map(str, value)) or "{}"
+        raise PydanticCustomError("component_names", "Input should be one name with its keywords", {"found": names})
+    [(name, kwargs)] = value.items()
+    if kwargs is not None and not isinstance(kwargs, dict):
+        raise PydanticCustomError(
+            "component_keywords",
+            "Input should be the keywords of {name}, as in `{name}: {keyword: value}`",
+            {"name": str(name), "found": repr(kwargs)},
+        )
+    if odd := [key for key in kwargs or {} if not isinstance(key, str)]:
+        raise PydanticCustomError(
+            "component_keywords", "Input should be names as keywords of {name}", {"name": name, "found": odd[0]}
+        )
+    return {"name": str(name), "kwargs": kwargs or {}}
+
+
 class Component(BaseModel):
     """A class or function to be called, written ``Name`` or ``Name: {keyword: value}``."""
 
@@ -20,27 +49,7 @@ class Component(BaseModel):
     @classmethod
     def _from_yaml(cls, value: Any) -> Any:
         """Accept a bare name, or a mapping from one name to its keywords."""
-        if isinstance(value, str) and value:
-            return {"name": value}
-        if not isinstance(value, dict):
-            raise PydanticCustomError("component", "Input should be a name, or a name with its keywords")
-        if "name" in value and value.keys() <= {"name", "kwargs"}:
-            return value
-        if len(value) != 1:
-            names = ", ".join(map(str, value)) or "{}"
-            raise PydanticCustomError("component_names", "Input should be one name with its keywords", {"found": names})
-        [(name, kwargs)] = value.items()
-        if kwargs is not None and not isinstance(kwargs, dict):
-            raise PydanticCustomError(
-                "component_keywords",
-                "Input should be the keywords of {name}, as in `{name}: {keyword: value}`",
-                {"name": str(name), "found": repr(kwargs)},
-            )
-        if odd := [key for key in kwargs or {} if not isinstance(key, str)]:
-            raise PydanticCustomError(
-                "component_keywords", "Input should be names as keywords of {name}", {"name": name, "found": odd[0]}
-            )
-        return {"name": str(name), "kwargs": kwargs or {}}
+        return spelt_out(value)
 
     @model_serializer
     def _to_yaml(self) -> str | dict[str, Any]:

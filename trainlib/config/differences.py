@@ -44,6 +44,7 @@ def _differing(key: str, before: Any, now: Any) -> Iterator[Difference]:
         return
     if key in _COMPONENTS and before is not None and now is not None and _name(before) == _name(now):
         yield from differences(_kwargs(before), _kwargs(now), f"{key}.{_name(now)}")
+        yield from differences(_beside(before), _beside(now), key)
     elif key in _COMPONENTS:
         yield Difference(key, _written(before), _written(now))
     elif key in _PIPELINES and isinstance(before, list) and isinstance(now, list):
@@ -73,6 +74,11 @@ def _name(component: Any) -> str:
 def _kwargs(component: Any) -> Mapping[str, Any]:
     found = next(iter(component.values()), None) if isinstance(component, Mapping) else None
     return found if isinstance(found, Mapping) else {}
+
+
+def _beside(component: Any) -> Mapping[str, Any]:
+    """Return the settings beside the name of a network."""
+    return dict(list(component.items())[1:]) if isinstance(component, Mapping) else {}
 
 
 def _written(component: Any) -> str:

@@ -169,12 +169,16 @@ def _with_absolute_paths(config: Config) -> Config:
 
     patch = {name: absolute(path) for name, path in config.patch}
     data = {"root": absolute(config.data.root), "cache_dir": absolute(config.data.cache_dir)}
+    model: dict[str, Any] = {"weights": absolute(config.model.weights)}
+    if config.model.brings_weights and isinstance(path := config.model.kwargs.get("path"), str):
+        model["kwargs"] = config.model.kwargs | {"path": absolute(path)}
     pushover = config.pushover
     if pushover is not None:
         pushover = pushover.model_copy(update={"credentials": absolute(pushover.credentials)})
     return config.model_copy(
         update={
             "pushover": pushover,
+            "model": config.model.model_copy(update=model),
             "run": config.run.model_copy(update={"root": absolute(config.run.root)}),
             "data": config.data.model_copy(update=data),
             "patch": config.patch.model_copy(update=patch),

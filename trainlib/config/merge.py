@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 import yaml
 from omegaconf import OmegaConf
@@ -11,6 +11,7 @@ from omegaconf.errors import GrammarParseError
 
 from trainlib.config.component import Component
 from trainlib.config.defaults import TASK, with_pipelines
+from trainlib.config.model import apart
 from trainlib.config.nesting import DEEPEST, outline
 from trainlib.config.schema import Config
 from trainlib.config.section import Section
@@ -19,9 +20,13 @@ from trainlib.config.training import TransformsSection
 from trainlib.config.tune import KINDS
 from trainlib.errors import ConfigError
 
-COMPONENT_SECTIONS = tuple(
-    name for name, field in Config.model_fields.items() if Component in (field.annotation, *get_args(field.annotation))
-)
+
+def _holds_component(annotation: Any) -> bool:
+    kinds = () if get_origin(annotation) is list else (annotation, *get_args(annotation))
+    return any(isinstance(kind, type) and issubclass(kind, Component) for kind in kinds)
+
+
+COMPONENT_SECTIONS = tuple(name for name, field in Config.model_fields.items() if _holds_component(field.annotation))
 """The sections that hold one component."""
 
 
@@ -58,7 +63,9 @@ def merge(base: dict[str, Any], later: dict[str, Any], defaults: dict[str, Any])
     """
     merged = dict(base)
     for name, value in later.items():
-        if name in COMPONENT_SECTIONS:
+        if name == "model":
+            merged[name] = _merge_model(merged.get(name), value, defaults[name])
+        elif name in COMPONENT_SECTIONS:
             merged[name] = _merge_component(merged.get(name), value, defaults[name])
         elif name == "tune":
             merged[name] = _merge_search(merged.get(name), value)
@@ -89,6 +96,21 @@ def _merge_component(base: Any, later: Any, default: Any = None) -> Any:
             return {name: known[name] if kwargs in (None, {}) else _merge_value(known[name], kwargs)
                     for name, kwargs in later.items()}  # fmt: skip
     return later
+
+
+def _merge_model(base: Any, later: Any, default: Any) -> Any:
+    """Lay one network over another; weights and what is frozen go with the network that they were given for."""
+    (known, before), (component, settings) = apart(base), apart(later)
+    merged = known if settings and not component else _merge_component(known, component, default)
+    if _named(merged) == _named(known):
+        settings = before | settings
+    mapping = _as_mapping(merged)
+    return {**mapping, **settings} if settings and isinstance(mapping, dict) else merged
+
+
+def _named(component: Any) -> list[str]:
+    mapping = _as_mapping(component)
+    return [*map(str, mapping)] if isinstance(mapping, dict) else []
 
 
 def _as_mapping(component: Any) -> Any:

@@ -74,8 +74,9 @@ def _key(detail: Any) -> Key:
 def _fields(annotation: Any) -> Any:
     """Return the fields of a section, or of the section in an optional one; None for anything else."""
     for candidate in (annotation, *get_args(annotation)):
-        if isinstance(candidate, type) and issubclass(candidate, BaseModel) and candidate is not Component:
-            return candidate.model_fields
+        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+            hidden = Component.model_fields if issubclass(candidate, Component) else ()
+            return {name: field for name, field in candidate.model_fields.items() if name not in hidden} or None
     return None
 
 

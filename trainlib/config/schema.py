@@ -6,12 +6,13 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from trainlib.config.component import Component
+from trainlib.config.component import Component, spelt_out
 from trainlib.config.data import DataSection
 from trainlib.config.defaults import SEGMENTATION, TASK, with_defaults
+from trainlib.config.model import Model
 from trainlib.config.section import Section
 from trainlib.config.training import (
     CheckpointSection,
@@ -56,6 +57,12 @@ def _default(section: str) -> Component:
     return Component.model_validate(TASK[SEGMENTATION][section])
 
 
+def _loggers(trainer: dict[str, Any]) -> list[Any]:
+    """List what stands under ``trainer.logger``."""
+    given = trainer.get("logger")
+    return [] if given is None else given if isinstance(given, list) else [given]
+
+
 class Config(Section):
     """Everything that decides what a run does."""
 
@@ -69,8 +76,8 @@ class Config(Section):
     """CSV files, columns, classes, batches and cache."""
     transforms: TransformsSection = Field(default_factory=TransformsSection)
     """Base transforms, augmentation and post-processing."""
-    model: Component = _default("model")
-    """Network. Default: a small UNet, in classification a small DenseNet."""
+    model: Model = Model.model_validate(TASK[SEGMENTATION]["model"])
+    """Network, and what it starts from. Default: a small UNet, in classification a small DenseNet."""
     loss: Component = _default("loss")
     """Loss. Default: DiceCELoss, in classification CrossEntropyLoss, with several label columns BCEWithLogitsLoss."""
     optimizer: Component = Component(name="AdamW", kwargs={"lr": 2e-3})
@@ -80,7 +87,9 @@ class Config(Section):
     inferer: Component = _default("inferer")
     """How whole images are predicted in validation, test and predict."""
     trainer: dict[str, Any] = {"max_epochs": 100}
-    """Arguments of `lightning.Trainer`."""
+    """Arguments of `lightning.Trainer`; `logger` names loggers of Lightning, beside TensorBoard and metrics.csv."""
+    callbacks: list[Component] = []
+    """Callbacks of Lightning, or of your own by dotted path, that act in the training after those of trainlib."""
     trainer_guard: TrainerGuardSection = TrainerGuardSection()
     """Skip batches whose loss is not finite, or end the training."""
     early_stopping: EarlyStoppingSection | None = None
@@ -120,6 +129,23 @@ class Config(Section):
                 found = f"{value!r}{hint}"
                 raise PydanticCustomError("label_map", "Input should be an integer", {"key": key, "found": found})
         return self
+
+    @field_validator("trainer")
+    @classmethod
+    def _check_loggers(cls, trainer: dict[str, Any]) -> dict[str, Any]:
+        """Refuse loggers that are no components."""
+        for spec in _loggers(trainer):
+            try:
+                spelt_out(spec)
+            except PydanticCustomError as error:
+                context = {"found": repr(spec), **(error.context or {}), "key": ("trainer", "logger")}
+                raise PydanticCustomError(error.type, error.message_template, context) from None
+        return trainer
+
+    @property
+    def loggers(self) -> list[Component]:
+        """The loggers beside those of trainlib."""
+        return [Component.model_validate(spec) for spec in _loggers(self.trainer)]
 
     @property
     def in_channels(self) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 from trainlib.config.component import Component
 from trainlib.config.load import Loaded, _check
 from trainlib.config.merge import COMPONENT_SECTIONS, defaults_for, merge, parse_override, place
+from trainlib.config.model import SETTINGS
 from trainlib.config.schema import Config
 from trainlib.config.sources import Key, Override, Sources
 from trainlib.errors import ConfigError, Problem
@@ -61,7 +62,7 @@ def other_component(config: Config, key: Key) -> tuple[str, str] | None:
         pipeline = getattr(config.transforms, str(key[1]), None)
         if isinstance(pipeline, list) and 0 <= key[2] < len(pipeline):
             place, component, rest = f"transforms.{key[1]}[{key[2]}]", pipeline[key[2]], key[3:]
-    if not place or not rest:
+    if not place or not rest or (key[0] == "model" and rest[0] in SETTINGS):
         return None
     if component is None:
         return place, "null"

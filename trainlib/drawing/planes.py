@@ -30,10 +30,11 @@ class Plane:
     index: int = 0
 
     def cut(self, image: Array) -> Array:
-        """Return the pixels of the plane, shape (rows, columns)."""
+        """Return the pixels of the plane, shape (rows, columns), without copying them."""
         if self.axis is None:
             return image.T
-        return image.take(self.index, self.axis)[::-1, ::-1].T
+        # `take` would copy the whole volume where its axes do not lie in memory in their order, as in NIfTI.
+        return image[(slice(None),) * self.axis + (self.index,)][::-1, ::-1].T
 
     def size(self, image: Array, spacing: Sequence[float]) -> tuple[float, float]:
         """Return width and height of the plane in mm."""

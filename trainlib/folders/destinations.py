@@ -13,9 +13,9 @@ from trainlib.folders.results import load_run
 from trainlib.folders.run import RunFolder
 
 
-def results_folder(stage: str, config: Config, checkpoint: Path) -> RunFolder:
+def results_folder(stage: str, config: Config, checkpoint: Path | None) -> RunFolder:
     """Choose where scores go: into the run for its own cases, else into a new folder, so that nothing is replaced."""
-    folder, split = folder_of(checkpoint), SPLITS_OF[stage][0]
+    folder, split = folder_of(checkpoint) if checkpoint else None, SPLITS_OF[stage][0]
     if folder is None:
         return RunFolder(unique_folder(Path(config.run.root) / f"{config.run.name}_{stage}"))
     csv = csv_of(config, split)
@@ -35,7 +35,7 @@ def protect_inputs(target: Path, cases: list[Case], dims: int) -> None:
             raise ConfigError(f"--out: the prediction {file} would overwrite an image. Choose another folder.")
 
 
-def prediction_folder(checkpoint: Path, out: str | Path | None, overwrite: bool) -> Path:
+def prediction_folder(checkpoint: Path | None, out: str | Path | None, overwrite: bool) -> Path:
     """Make the folder of predictions: the one that was asked for, else a new one in the run of the checkpoint."""
     if out is not None:
         target = Path(out)
@@ -46,7 +46,8 @@ def prediction_folder(checkpoint: Path, out: str | Path | None, overwrite: bool)
         except OSError as error:
             raise ConfigError(f"--out: {out} cannot be made ({error.strerror}). Choose another folder.") from None
         return target
-    folder = folder_of(checkpoint)
+    folder = folder_of(checkpoint) if checkpoint else None
     if folder is None:
-        raise ConfigError(f"--out is missing: {checkpoint} is in no run folder, so name one for the predictions.")
+        what = f"{checkpoint} is in no run folder" if checkpoint else "the network comes from no run"
+        raise ConfigError(f"--out is missing: {what}, so name one for the predictions.")
     return unique_folder(folder.predictions)

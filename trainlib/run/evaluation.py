@@ -12,6 +12,7 @@ from trainlib.config.schema import Config
 from trainlib.data.complete import complete
 from trainlib.data.geometry import Geometry
 from trainlib.data.module import CSVDataModule
+from trainlib.errors import ConfigError
 from trainlib.folders.results import Run
 from trainlib.processes import is_first
 from trainlib.report import write_report
@@ -22,15 +23,23 @@ from trainlib.trainer import make_trainer
 log = logging.getLogger(__name__)
 
 
-def trained_as(config: Config, checkpoint: Path) -> Config:
-    """Complete the config as the checkpoint was trained, and check that its weights fit."""
+def trained_as(config: Config, checkpoint: Path | None) -> Config:
+    """Complete the config as the checkpoint was trained, and check that its weights fit.
+
+    Raises:
+        ConfigError: There is no checkpoint, and the network brings no weights along.
+    """
+    if checkpoint is None:
+        if not config.model.brings_weights:
+            raise ConfigError("A checkpoint is missing. Only a network of a bundle (model.bundle) can do without.")
+        return complete(config)
     content = read_checkpoint(checkpoint)
     config = complete(config, content["trainlib"]["config"])
     compare(content, config, checkpoint)
     return config
 
 
-def evaluate(stage: str, run: Run, checkpoint: Path, module: CSVDataModule) -> dict[str, float]:
+def evaluate(stage: str, run: Run, checkpoint: Path | None, module: CSVDataModule) -> dict[str, float]:
     """Run Lightning's `validate` or `test` with a Trainer of its own, which leaves the training's logs alone."""
     config = run.config
     task = TASKS[config.task](config, Geometry(config))

@@ -22,7 +22,7 @@ from trainlib.trainer import explained, make_trainer
 
 def predict(
     config: Config,
-    ckpt_path: str | Path,
+    ckpt_path: str | Path | None,
     *,
     out: str | Path | None = None,
     probabilities: bool = False,
@@ -32,7 +32,7 @@ def predict(
 
     Args:
         config: The config.
-        ckpt_path: The checkpoint.
+        ckpt_path: The checkpoint; None for the weights that a network of a bundle brings along.
         out: Folder for the files; by default a new folder ``predictions`` in the run folder of the checkpoint.
         probabilities: Whether to write the softmax as well.
         overwrite: Whether `out` may hold files already.
@@ -45,11 +45,18 @@ def predict(
     """
     target = None if out is None else Path(out)
     return started(
-        _predict, config, checkpoint=Path(ckpt_path), out=target, probabilities=probabilities, overwrite=overwrite
+        _predict,
+        config,
+        checkpoint=None if ckpt_path is None else Path(ckpt_path),
+        out=target,
+        probabilities=probabilities,
+        overwrite=overwrite,
     )
 
 
-def _predict(config: Config, *, checkpoint: Path, out: Path | None, probabilities: bool, overwrite: bool) -> Path:
+def _predict(
+    config: Config, *, checkpoint: Path | None, out: Path | None, probabilities: bool, overwrite: bool
+) -> Path:
     """Do the part of one process in a prediction."""
     config = trained_as(config, checkpoint)
     if not (config.data.predict_csv or config.data.test_csv):
@@ -62,7 +69,7 @@ def _predict(config: Config, *, checkpoint: Path, out: Path | None, probabilitie
         target = decided(lambda: prediction_folder(checkpoint, out, overwrite))
         if config.task == "segmentation":  # a classification writes a table alone
             protect_inputs(target, module.cases["predict"], config.data.spatial_dims)
-        folder = folder_of(checkpoint) or RunFolder(target)
+        folder = (folder_of(checkpoint) if checkpoint else None) or RunFolder(target)
         trainer = make_trainer(config, build_callbacks("predict", config, folder, predictions=target))
         trainer.predict(task, datamodule=module, ckpt_path=checkpoint, return_predictions=False, weights_only=True)
     return target

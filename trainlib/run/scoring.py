@@ -22,21 +22,22 @@ from trainlib.trainer import explained
 log = logging.getLogger(__name__)
 
 
-def validate(config: Config, ckpt_path: str | Path) -> dict[str, float]:
+def validate(config: Config, ckpt_path: str | Path | None) -> dict[str, float]:
     """Score a checkpoint on the validation split, on the preprocessed grid, surface distances included.
 
     Args:
         config: The config.
         ckpt_path: The checkpoint. ``cases.csv`` of its run folder gets the scores; for a checkpoint that lies
-            elsewhere a new run folder is made.
+            elsewhere a new run folder is made. None tests the weights that a network of a bundle brings along.
 
     Returns:
         The metrics.
     """
-    return started(_score, config, stage="validate", checkpoint=Path(ckpt_path))
+    checkpoint = None if ckpt_path is None else Path(ckpt_path)
+    return started(_score, config, stage="validate", checkpoint=checkpoint)
 
 
-def test(config: Config, ckpt_path: str | Path, *, folder: RunFolder | None = None) -> dict[str, float]:  # noqa: PT028
+def test(config: Config, ckpt_path: str | Path | None, *, folder: RunFolder | None = None) -> dict[str, float]:  # noqa: PT028
     """Score a checkpoint on the test split, in the geometry of the label files, and write the predictions.
 
     Args:
@@ -49,10 +50,11 @@ def test(config: Config, ckpt_path: str | Path, *, folder: RunFolder | None = No
     """
     if config.data.test_csv is None:
         raise ConfigError("data.test_csv is missing. Name the CSV of the test cases.")
-    return started(_score, config, stage="test", checkpoint=Path(ckpt_path), folder=folder)
+    checkpoint = None if ckpt_path is None else Path(ckpt_path)
+    return started(_score, config, stage="test", checkpoint=checkpoint, folder=folder)
 
 
-def _score(config: Config, *, stage: str, checkpoint: Path, folder: RunFolder | None = None) -> dict[str, float]:
+def _score(config: Config, *, stage: str, checkpoint: Path | None, folder: RunFolder | None = None) -> dict[str, float]:
     """Do the part of one process in a validation or a test."""
     config = trained_as(config, checkpoint)
     module = CSVDataModule(config)

@@ -11,10 +11,12 @@ from lightning import Callback
 
 from trainlib.build.advice import advice
 from trainlib.build.check import origins
+from trainlib.build.extras import extra_callbacks, extra_loggers
 from trainlib.callbacks import Record, build_callbacks
 from trainlib.check.quick import quick_check
 from trainlib.checkpoints.checkpoint import compare, epochs_in, read_checkpoint
 from trainlib.checkpoints.continuing import checkpoint_of, read_to_continue
+from trainlib.checkpoints.starting import start_from_weights
 from trainlib.config.debug import debug_config
 from trainlib.config.schema import Config
 from trainlib.data.complete import complete, with_computable_monitor
@@ -93,6 +95,8 @@ def _fit(
         module, task = CSVDataModule(config, first_epoch), TASKS[config.task](config)
         with explained(config):
             task.configure_model()
+            if checkpoint is None:
+                start_from_weights(task.network, config)
             module.setup("fit")
         folder = decided(lambda: continued or create(config))
         note(CHECKPOINT, str(folder.last))
@@ -100,9 +104,9 @@ def _fit(
         mine = nullcontext() if continued else _alone_in(folder)
         with ended_in_good_order(folder, continued is None), mine, logged(folder.log):
             _announce(run)
-            callbacks = [*build_callbacks("fit", config, folder, record=record, debug=debug), *extra]
-            with entered(callbacks), agreed(), explained(config):
-                _train(run, task, module, callbacks, checkpoint)
+            callbacks = build_callbacks("fit", config, folder, record=record, debug=debug)
+            with entered([*callbacks, *extra]), agreed(), explained(config):
+                _train(run, task, module, [*callbacks, *extra_callbacks(config), *extra], checkpoint)
             report(run)
     return run
 
@@ -138,7 +142,10 @@ def _checked_for_training(config: Config, *, debug: bool, resumed: bool, headers
 
 def _train(run: Run, task: BaseTask, module: CSVDataModule, callbacks: list[Callback], checkpoint: Path | None) -> None:
     """Run Lightning's `fit`, then score the best checkpoint on the validation and the test cases."""
-    trainer = make_trainer(run.config, callbacks, tensorboard(run.folder, checkpoint))
+    loggers = extra_loggers(run.config, run.folder.logs)
+    trainer = make_trainer(run.config, callbacks, [tensorboard(run.folder, checkpoint), *loggers])
+    for logger in loggers:  # where one cannot be reached, it shows before the training
+        logger.log_hyperparams(run.config.model_dump(mode="json"))
     trainer.fit(task, datamodule=module, ckpt_path=checkpoint, weights_only=True)
     # Where nothing was left to train, the checkpoint to continue from is the best there is.
     best = checkpoint if checkpoint and not run.folder.last.is_file() else run.checkpoint

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 import torch
 from lightning import LightningModule
 
 from trainlib.build.components import build_inferer, build_loss, build_model
+from trainlib.build.freezing import freeze
 from trainlib.config.schema import Config
 from trainlib.processes import interleaved
 from trainlib.seeding import seed_all
@@ -38,6 +39,7 @@ class NetworkModule(LightningModule):
         self.geometry = geometry
         self.keep_probabilities = keep_probabilities
         self.outputs = OutputWatch()
+        self._frozen: list[torch.nn.Module] = []
         self._valid_losses: list[tuple[float, int]] = []
         self._worked: set[tuple[str, str]] = set()
 
@@ -47,8 +49,16 @@ class NetworkModule(LightningModule):
             return
         seed_all(self.config.seed)
         self.network = build_model(self.config)
+        self._frozen = freeze(self.network, self.config.model.freeze)
         self.loss = build_loss(self.config)
         self.inferer = build_inferer(self.config)
+
+    def train(self, mode: bool = True) -> Self:
+        """Change to training or evaluation; what is frozen stays in evaluation."""
+        super().train(mode)
+        for module in self._frozen if mode else ():
+            module.eval()
+        return self
 
     @property
     def output_shape(self) -> tuple[int, ...]:

@@ -58,7 +58,7 @@ def from_csv(request: Request, cases: list[Files]) -> Labelled:
         groups=table[request.group_col].tolist() if request.group_col else None,
         classes=classes,
         holds=np.array(holds, dtype=bool),
-        dims=_dims(request.folder / matched.cases[0].paths[0]),
+        dims=dims_of(request.folder / matched.cases[0].paths[0]),
         left_out=matched.left_out,
         notes=[f"{csv}: the column {matched.key} names the files"] * (request.key is None)
         + [alone] * (len(classes) < 2),
@@ -108,7 +108,7 @@ def _cell_problems(table: pd.DataFrame, csv: str, column: str, flags: Mapping[st
     return [*shortened(empty, csv), *shortened(wrong, csv)]
 
 
-def _dims(image: Path) -> int | None:
+def dims_of(image: Path) -> int | None:
     """Look up whether an image has two or three dimensions; None where its header does not tell."""
     if is_picture(image):
         return 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ from trainlib.commands.split.request import Request
 def config_lines(request: Request, labelled: Labelled) -> str:
     """Write the section `data`, and in classification the task, as YAML."""
     segmentation = labelled.voxels is not None
-    classes, label_map = _classes_of_values(labelled) if segmentation else _classes_of_cells(labelled)
+    classes, label_map = (
+        named_values([int(value) for value in labelled.classes]) if segmentation else _classes_of_cells(labelled)
+    )
     csvs = {f"{part}_csv": _from_root(request.csvs[part], request.folder) for part in request.shares}
     data: dict[str, Any] = {
         "root": request.folder.as_posix(),
@@ -46,9 +49,9 @@ def _one_or_all(names: list[str]) -> str | list[str]:
     return names[0] if len(names) == 1 else names
 
 
-def _classes_of_values(labelled: Labelled) -> tuple[list[str], dict[int | str, str]]:
+def named_values(found: Iterable[int]) -> tuple[list[str], dict[int | str, str]]:
     """Name label values, background first, and map those that are not numbered through."""
-    values = [int(value) for value in labelled.classes if value != "0"] or [1]
+    values = [value for value in found if value != 0] or [1]
     names = ["foreground"] if len(values) == 1 else [f"class_{value}" for value in values]
     label_map: dict[int | str, str] = {
         value: name for number, (value, name) in enumerate(zip(values, names, strict=True), 1) if value != number

@@ -1,0 +1,1 @@
+"""Models for others: bundles of MONAI, TorchScript and ONNX, made of a run."""

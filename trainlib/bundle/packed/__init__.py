@@ -1,0 +1,1 @@
+"""Code that is copied into bundles; it imports nothing of trainlib."""

@@ -1,0 +1,68 @@
+"""Fill the templates of a project's files."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+import trainlib
+from trainlib.commands.init.facts import Facts
+from trainlib.config.schema import Config
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_SUFFIX = ".j2"
+
+FILES = {
+    "config.yaml": "config.yaml",
+    "smoke.yaml": "smoke.yaml",
+    "Makefile": "Makefile",
+    "README.md": "README.md",
+    "requirements.txt": "requirements.txt",
+    ".gitignore": "gitignore",
+    ".github/workflows/ci.yml": "ci.yml",
+    "patches/transforms.py": "patches/transforms.py",
+    "patches/model.py": "patches/model.py",
+    "patches/loss.py": "patches/loss.py",
+    "patches/optimizer.py": "patches/optimizer.py",
+}
+"""File of the project -> its template."""
+
+
+def texts(facts: Facts) -> dict[str, str]:
+    """Write every file of a project but the notebooks.
+
+    Args:
+        facts: What is known of it.
+
+    Returns:
+        Path in the project -> text.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=False,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["yaml"] = flow
+    context = {
+        "facts": facts,
+        "data": {"root": "data", "label_map": {}, "group_col": None} | facts.data,
+        "segmentation": facts.task == "segmentation",
+        "version": trainlib.__version__,
+        "python": f"{sys.version_info.major}.{sys.version_info.minor}",
+    }
+    filled = {path: environment.get_template(name + _SUFFIX).render(context) for path, name in FILES.items()}
+    return filled | {"schema.json": json.dumps(Config.model_json_schema(), indent=2) + "\n"}
+
+
+def flow(value: Any) -> str:
+    """Write a value as YAML in one line."""
+    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, allow_unicode=True, width=10**6)
+    return str(text).removesuffix("\n").removesuffix("\n...")
