@@ -159,7 +159,9 @@ def strike(folder: Path, moment: str, nth: int = 1, fill: str = "", **signal_: A
     act = _fill(Path(fill)) if fill else moments.send(**({"number": signal.SIGTERM} | signal_))
 
     def noted() -> None:
-        (folder / "struck.txt").write_text(repr(time.monotonic()))
+        note = folder / f"struck-{os.getpid()}.txt"
+        note.write_text(repr(time.monotonic()))
+        os.replace(note, folder / "struck.txt")  # whole at any moment: another worker may strike this one meanwhile
         act()
 
     moments.install(moments.Strike(moment, noted, nth))
