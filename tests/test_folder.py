@@ -19,6 +19,7 @@ def test_files_of_a_run_lie_where_the_design_says() -> None:
         "logs": "/r/logs",
         "metrics": "/r/logs/metrics.csv",
         "log": "/r/logs/trainlib.log",
+        "lock": "/r/.lock",
         "cases": "/r/cases.csv",
         "predictions": "/r/predictions",
         "pictures": "/r/pictures",

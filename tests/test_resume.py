@@ -89,7 +89,7 @@ def slow_config(write_config: WriteConfig, tmp_path: Path) -> Path:
     )
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [pytest.param(0, marks=pytest.mark.slow), 2])
 def test_a_killed_run_ends_with_the_bits_of_an_uninterrupted_one(
     slow_config: Path, tmp_path: Path, cli: Cli, workers: int
 ) -> None:

@@ -74,8 +74,10 @@ class Zygote:
     def close(self) -> None:
         """End the process."""
         assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._process.stdin.close()
         self._process.wait(10)
+        self._process.stdout.close()
 
 
 def serve() -> NoReturn:
@@ -157,7 +159,9 @@ def strike(folder: Path, moment: str, nth: int = 1, fill: str = "", **signal_: A
     act = _fill(Path(fill)) if fill else moments.send(**({"number": signal.SIGTERM} | signal_))
 
     def noted() -> None:
-        (folder / "struck.txt").write_text(repr(time.monotonic()))
+        note = folder / f"struck-{os.getpid()}.txt"
+        note.write_text(repr(time.monotonic()))
+        os.replace(note, folder / "struck.txt")  # whole at any moment: another worker may strike this one meanwhile
         act()
 
     moments.install(moments.Strike(moment, noted, nth))

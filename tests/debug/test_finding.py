@@ -6,7 +6,8 @@ import logging
 
 import pytest
 
-from trainlib.debug.finding import Finding, as_lines, listed, made, ranked, summary
+from trainlib.debug.finding import Finding, as_lines, made, ranked, summary
+from trainlib.words import first_few
 
 OK, WARNING, PROBLEM = Finding("a", "ok", "good"), Finding("bee", "warning", "hm"), Finding("c", "problem", "no")
 
@@ -57,5 +58,5 @@ def test_a_check_that_fails_is_told_with_its_traceback_and_the_others_are_made(
 
 
 def test_many_names_are_counted() -> None:
-    assert listed(["a", "b"]) == "a, b"
-    assert listed(list("abcdefg")) == "a, b, c, d, e and 2 more"
+    assert first_few(["a", "b"]) == "a, b"
+    assert first_few(list("abcdefg")) == "a, b, c, d, e and 2 more"

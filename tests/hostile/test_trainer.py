@@ -8,7 +8,6 @@ from tests.hostile.place import Place, nothing
 from tests.hostile.runner import FIT, Row, check
 
 REFUSES = "lightning.Trainer refuses"
-SEVERAL = "several processes are not supported yet."
 
 # Settings as they are written on the command line -> what is said of them behind `command line: trainer.`.
 TOLD = {
@@ -21,8 +20,8 @@ TOLD = {
     "precision=fp16": "precision: expected 64 or 32 or 16 or ... or null, found 'fp16'. Did you mean 16-mixed?",
     "gradient_clip_val=0,5": "gradient_clip_val: expected an integer ... found '0,5'. Write a decimal point.",
     "precision=17": "precision: expected 64 or 32 or 16 or ... or null, found 17.",
-    "devices=2": f"devices: expected 1, found 2: {SEVERAL}",
-    "strategy=some": f"strategy: {REFUSES} 'some': ValueError: You selected an invalid strategy name: ...",
+    "devices=0": f"devices: {REFUSES} 0: MisconfigurationException: `Trainer(devices=0)` value is not a ...",
+    "strategy=some": "strategy: expected auto, single_device, ddp or fsdp, found some: a run knows no other.",
     "profiler=some": f"profiler: {REFUSES} 'some': MisconfigurationException: ... it can only be one of ...",
     "max_time=tomorrow": f"max_time: {REFUSES} 'tomorrow': MisconfigurationException: ... DD:HH:MM:SS.",
     "max_steps=-5": f"max_steps: {REFUSES} -5: MisconfigurationException: `max_steps` must be ...",

@@ -11,7 +11,7 @@ from sklearn import metrics
 from tests.metrics.test_roc import CASES, one_class
 from trainlib.metrics.areas import auroc, average_precision, resampled_auroc
 
-pytestmark = pytest.mark.filterwarnings("error")
+pytestmark = pytest.mark.filterwarnings("error", "ignore::ResourceWarning")
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -16,7 +16,7 @@ from tests.metrics import classified
 from tests.metrics.classified import MULTI_LABEL, SINGLE_LABEL
 from trainlib.metrics.calibration import class_reliability, prediction_reliability, reliability
 
-pytestmark = pytest.mark.filterwarnings("error")
+pytestmark = pytest.mark.filterwarnings("error", "ignore::ResourceWarning")
 
 
 @pytest.mark.parametrize("bins", [1, 7, 10, 15])

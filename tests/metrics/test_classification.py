@@ -14,7 +14,8 @@ from tests.metrics import classified
 from tests.metrics.classified import MULTI_LABEL, NAN, SINGLE_LABEL
 from trainlib.metrics.classification import METRICS, score_split
 
-pytestmark = pytest.mark.filterwarnings("error")  # a figure that is not defined is told by nan, not by a warning
+# A figure that is not defined is told by nan, not by a warning.
+pytestmark = pytest.mark.filterwarnings("error", "ignore::ResourceWarning")
 
 OF_THE_POSITIVE_CLASS = ("auroc", "average_precision", "f1")
 

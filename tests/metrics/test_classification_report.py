@@ -17,7 +17,7 @@ from tests.metrics.classified import MULTI_LABEL, NAN, SINGLE_LABEL
 from trainlib.metrics import bootstrap
 from trainlib.metrics.classification_report import CLASS_FIGURES, ClassificationReport, classification_report
 
-pytestmark = pytest.mark.filterwarnings("error")
+pytestmark = pytest.mark.filterwarnings("error", "ignore::ResourceWarning")
 
 OVERALL = ["accuracy", "balanced_accuracy", *(f"macro_{figure}" for figure in CLASS_FIGURES)]
 RESAMPLES = 25

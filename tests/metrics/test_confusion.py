@@ -13,7 +13,7 @@ from tests.metrics.classified import MULTI_LABEL, SINGLE_LABEL
 from trainlib.metrics.confusion import Outcomes, confusion_matrix, count_outcomes
 from trainlib.metrics.decisions import decide
 
-pytestmark = pytest.mark.filterwarnings("error")
+pytestmark = pytest.mark.filterwarnings("error", "ignore::ResourceWarning")
 
 FIGURES = ("precision", "recall", "specificity", "npv", "f1", "accuracy", "balanced_accuracy")
 

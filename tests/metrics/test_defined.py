@@ -8,7 +8,7 @@ import pytest
 from tests.metrics.classified import NAN
 from trainlib.metrics.defined import mean_defined, ratio
 
-pytestmark = pytest.mark.filterwarnings("error")
+pytestmark = pytest.mark.filterwarnings("error", "ignore::ResourceWarning")
 
 
 def test_a_quotient_by_zero_is_nan_whatever_stands_above() -> None:

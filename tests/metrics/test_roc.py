@@ -11,7 +11,7 @@ from sklearn import metrics
 
 from trainlib.metrics.roc import precision_recall_curve, roc_curve, threshold_outcomes
 
-pytestmark = pytest.mark.filterwarnings("error")
+pytestmark = pytest.mark.filterwarnings("error", "ignore::ResourceWarning")
 
 
 def one_class(cases: int, share: float, decimals: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

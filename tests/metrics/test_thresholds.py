@@ -20,7 +20,7 @@ from trainlib.metrics.thresholds import (
     youden_point,
 )
 
-pytestmark = pytest.mark.filterwarnings("error")
+pytestmark = pytest.mark.filterwarnings("error", "ignore::ResourceWarning")
 
 
 def check_figures(point: OperatingPoint, scores: np.ndarray, labelled: np.ndarray) -> None:

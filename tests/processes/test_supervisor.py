@@ -125,13 +125,15 @@ def test_messages_are_told_by_the_first_process_and_warnings_by_each(
     from trainlib.cli.output import _LineHandler
 
     logger = logging.getLogger("trainlib")
-    monkeypatch.setattr(logger, "handlers", [_LineHandler(), logging.FileHandler(os.devnull)])
+    file = logging.FileHandler(os.devnull)
+    monkeypatch.setattr(logger, "handlers", [_LineHandler(), file])
     monkeypatch.setattr(logger, "propagate", False)
     logger.setLevel(logging.INFO)
     try:
         run(calls.speak)
     finally:
         logger.setLevel(logging.NOTSET)
+        file.close()
     lines = capfd.readouterr().out.splitlines()
     assert sorted(lines) == ["process 1: told by each", "told by each", "told once"]
 

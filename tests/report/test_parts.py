@@ -13,7 +13,7 @@ from tests.report.helpers import make_run, write_snapshot
 from tests.report.test_report import report_of
 from trainlib.drawing.colours import class_colour
 from trainlib.report.about import case_counts, device_of, sentence_of
-from trainlib.report.formats import count, duration, line, listed, moment, significant
+from trainlib.report.formats import duration, line, moment, significant
 from trainlib.report.load import read_content
 from trainlib.report.palette import luminance, tones_css
 from trainlib.report.reproduction import reproduction_of
@@ -21,6 +21,7 @@ from trainlib.report.resources import emissions_of, hardware_of, times_of
 from trainlib.report.segmentation.names import METRICS
 from trainlib.report.tasks import TASK_PARTS
 from trainlib.report.training import ending_of
+from trainlib.words import count, listed
 
 
 def test_energy_and_co2_are_the_totals_of_the_last_row_with_the_note(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from trainlib.build.resolve import ComponentError
 from trainlib.config.schema import Config
 from trainlib.errors import InputError, StepError
 from trainlib.folders.run import RunFolder
-from trainlib.tasks.failures import cases_of, component, listed, named
+from trainlib.tasks.failures import cases_of, component, listed_cases, named
 
 WriteConfig = Callable[..., Path]
 
@@ -107,8 +107,8 @@ def test_post_processing_that_fails_names_case_and_place(write_config: WriteConf
 
 def test_a_case_with_several_crops_is_named_once_and_many_cases_are_counted() -> None:
     assert cases_of({"where": ["a", "a", "b", "b"], "case": ["x"] * 4}) == ["a", "b"]
-    assert listed("abcdefgh") == "a, b, c, d, e, f, g, h"
-    assert listed("abcdefghij") == "a, b, c, d, e, f, g, h and 2 more"
+    assert listed_cases("abcdefgh") == "a, b, c, d, e, f, g, h"
+    assert listed_cases("abcdefghij") == "a, b, c, d, e, f, g, h and 2 more"
 
 
 def test_a_lack_of_memory_is_not_taken_for_a_component_that_does_not_fit(write_config: WriteConfig) -> None:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainlib.words import several
+from trainlib.words import count
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -55,7 +55,7 @@ def show_original(original: Original, out: Path) -> None:
     version = (original.start / "trainlib" / "__init__.py").read_text(encoding="utf-8")
     number = version.partition('__version__ = "')[2].partition('"')[0]
     rows = [
-        ("run", f"{original.folder.path}, {several(original.epochs, 'epoch')}"),
+        ("run", f"{original.folder.path}, {count(original.epochs, 'epoch')}"),
         ("repetition", str(out)),
         ("code", f"trainlib {number}, {original.start / 'trainlib'}"),
         *(("note", remark) for remark in original.remarks),
@@ -71,12 +71,12 @@ def show_environment(then: Environment, now: Environment, differences: Sequence[
     known = then.facts and then.packages
     same = f"{'as it was' if known else 'now'}: Python {facts['python']}, torch {facts['torch']}, {where}"
     if not differences:
-        _facts([("environment", f"{same}, {several(threads, 'thread')}")])
+        _facts([("environment", f"{same}, {count(threads, 'thread')}")])
         return
     named = [other for other in differences if other.decisive or not _is_package(other)]
     others = [other for other in differences if other not in named]
-    count = several(len(differences), "difference")
-    _facts([("environment", f"{count}, {sum(other.decisive for other in differences)} known to change figures")])
+    found = count(len(differences), "difference")
+    _facts([("environment", f"{found}, {sum(other.decisive for other in differences)} known to change figures")])
     table = _table(" " * 12, "then", "now", "")
     for other in named:
         note = "can change figures" if other.decisive else ""

@@ -82,9 +82,3 @@ def _mark(level: Level) -> str:
 
 def _count(number: int, noun: str) -> str:
     return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"
-
-
-def listed(names: Sequence[str], most: int = 5) -> str:
-    """Name the first few of many."""
-    rest = len(names) - most
-    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from trainlib.debug.finding import Finding, listed
+from trainlib.debug.finding import Finding
 from trainlib.debug.statistics import Statistics
+from trainlib.words import first_few
 
 _FAR = 10.0  # a normalised image has mean and standard deviation of the order of one
 _FLAT = 0.01
@@ -28,7 +29,7 @@ def check_intensities(images: Mapping[str, Statistics]) -> Finding:
             "intensities",
             "problem",
             f"{len(broken or constant)} of {len(images)} images hold {what} after transforms.base: "
-            f"{listed(broken or constant)}. Nothing can be learned from them, and one nan spoils all weights. Look "
+            f"{first_few(broken or constant)}. Nothing can be learned from them, and one nan spoils all weights. Look "
             "at the files, and at what transforms.base does to them.",
         )
     if odd:

@@ -6,7 +6,8 @@ from collections.abc import Collection, Sequence
 
 import torch
 
-from trainlib.debug.finding import Finding, listed
+from trainlib.debug.finding import Finding
+from trainlib.words import first_few
 
 
 def check_classes(values: Sequence[Collection[float]], classes: Sequence[str], cases: int) -> Finding:
@@ -19,7 +20,7 @@ def check_classes(values: Sequence[Collection[float]], classes: Sequence[str], c
     """
     found = {value for label in values for value in label}
     if foreign := sorted(found - set(range(len(classes)))):
-        numbers = listed([f"{value:g}" for value in foreign])
+        numbers = first_few([f"{value:g}" for value in foreign])
         return Finding(
             "classes",
             "problem",
@@ -32,7 +33,7 @@ def check_classes(values: Sequence[Collection[float]], classes: Sequence[str], c
         return Finding(
             "classes",
             "warning",
-            f"No voxel of {listed(absent)} in {where}. A class that is never shown is never learned. Look whether "
+            f"No voxel of {first_few(absent)} in {where}. A class that is never shown is never learned. Look whether "
             "the other cases have it, and whether data.classes and data.label_map say what the values in the files "
             "stand for.",
         )

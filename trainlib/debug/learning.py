@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from trainlib.debug.finding import Finding, listed
+from trainlib.debug.finding import Finding
 from trainlib.debug.trial import STEPS, Trial
+from trainlib.words import first_few
 
 # Share of the way from the first loss to that of a perfect prediction which the steps of a trial should bring. A
 # small U-Net on hippocampi comes 0.15 far with AdamW at 1e-4, 0.7 at 1e-2, and 0.04 at a hopeless 1e-5.
@@ -116,8 +117,8 @@ def check_gradients(trial: Trial) -> Finding:
             "problem" if 2 * len(silent) > len(wanting) else "warning",
             f"{len(silent)} of {len(wanting)} weights and biases get no gradient, because "
             f"{'the output does not depend on them' if unused else 'theirs is zero throughout'}: "
-            f"{listed(_layers(silent))}. They keep their random values for ever. Connect these layers in the network, "
-            f"or take them out.{note}",
+            f"{first_few(_layers(silent))}. They keep their random values for ever. Connect these layers in the "
+            f"network, or take them out.{note}",
         )
     return Finding("gradients", "ok", f"All {len(wanting)} weights and biases that are to learn get a gradient.{note}")
 

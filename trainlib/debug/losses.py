@@ -7,9 +7,10 @@ from typing import Literal
 
 import torch
 
-from trainlib.debug.finding import Finding, listed
+from trainlib.debug.finding import Finding
 from trainlib.debug.outputs import Output
 from trainlib.debug.trial import LossFunction
+from trainlib.words import first_few
 
 Activation = Literal["softmax", "other", "none"]
 
@@ -134,7 +135,7 @@ def check_reward(loss: LossFunction, classes: Sequence[str], dims: int, activati
         return Finding(
             "loss",
             "warning",
-            f"The loss stays the same when {listed(free)} is missed altogether, so that nothing teaches the network to "
-            "find it. Look at the weights of the classes and at ignore_index in the section loss.",
+            f"The loss stays the same when {first_few(free)} is missed altogether, so that nothing teaches the network "
+            "to find it. Look at the weights of the classes and at ignore_index in the section loss.",
         )
     return Finding("loss", "ok", "A perfect prediction has the least loss, and every class counts.")

@@ -7,9 +7,10 @@ from pathlib import Path
 from trainlib.data.splits import SPLITS, csv_of
 from trainlib.report.content import Content, latest_snapshot
 from trainlib.report.formats import SPLITS as SPLIT_NAMES
-from trainlib.report.formats import count, duration, significant
+from trainlib.report.formats import duration, significant
 from trainlib.report.reading import count_rows
 from trainlib.report.training import Best, Ending
+from trainlib.words import count
 
 _CASES = {"test": "case", "valid": "validation case"}
 Facts = list[tuple[str, str]]

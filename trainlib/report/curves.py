@@ -12,10 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from trainlib.report.content import Content
-from trainlib.report.formats import Metric, count, significant
+from trainlib.report.formats import Metric, significant
 from trainlib.report.palette import ACCENT, INK, MUTED, css, tone
 from trainlib.report.svg import drawing, to_svg
 from trainlib.report.training import Best
+from trainlib.words import count
 
 _WIDTH, _HEIGHT = 400, 215  # points
 _MOST_DOTS = 30  # epochs up to which each gets a dot

@@ -107,16 +107,6 @@ def moment(text: str) -> str:
     return when.strftime("%Y-%m-%d %H:%M") + zone
 
 
-def count(number: int, noun: str, plural: str = "") -> str:
-    """Write a number with its noun, as in ``1 case`` and ``2 cases``."""
-    return f"{number} {noun if number == 1 else plural or noun + 's'}"
-
-
-def listed(names: list[str]) -> str:
-    """Write names one after the other, as in ``a, b and c``."""
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else ""
-
-
 def line(text: str, most: int = 200) -> str:
     """Make a text that stands in a chart one line of printable characters and limited length."""
     plain = "".join(" " if unicodedata.category(sign)[0] in "CZ" else sign for sign in text).strip()

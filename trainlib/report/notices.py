@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from trainlib.report.content import Content
-from trainlib.report.formats import SPLITS, count
+from trainlib.report.formats import SPLITS
 from trainlib.report.reading import Picture
 from trainlib.report.reproduction import Reproduction
 from trainlib.report.training import Ending, lost_epochs
+from trainlib.words import count
 
 
 @dataclass(frozen=True)

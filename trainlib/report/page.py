@@ -20,12 +20,13 @@ from trainlib.report.about import device_of, facts_of, sentence_of, setup_of
 from trainlib.report.base import TaskPart
 from trainlib.report.content import Content
 from trainlib.report.curves import draw_curves
-from trainlib.report.formats import SPLITS, Metric, count, moment
+from trainlib.report.formats import SPLITS, Metric, moment
 from trainlib.report.notices import notices_of
 from trainlib.report.palette import tones_css
 from trainlib.report.reproduction import reproduction_of
 from trainlib.report.resources import emissions_of, hardware_of, times_of
 from trainlib.report.training import best_of, ending_of
+from trainlib.words import count
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainlib.report.content import Content, resumed_snapshots
-from trainlib.report.formats import count
 from trainlib.report.reading import read_mapping, read_text
+from trainlib.words import count
 
 _HELD = {
     "config.yaml": "the complete config that the run was started with",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from trainlib.report.content import Content
-from trainlib.report.formats import count
+from trainlib.words import count
 
 _LINE = re.compile(r"^\S+ \S+  (?:epoch \d+/|Run folder: |Stopped early: (?P<reason>.*))", re.MULTILINE)
 

@@ -15,6 +15,7 @@ from trainlib.build.resolve import ComponentError
 from trainlib.config.schema import Config
 from trainlib.errors import StepError, TrainlibError
 from trainlib.memory import lacking
+from trainlib.words import first_few
 
 log = logging.getLogger(__name__)
 
@@ -32,11 +33,9 @@ def cases_of(batch: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(map(str, batch.get("where", batch.get("case", [])))))
 
 
-def listed(names: Iterable[str]) -> str:
+def listed_cases(names: Iterable[str]) -> str:
     """Write the names of cases in a row; of many the first ones."""
-    names = list(names)
-    rest = len(names) - _MOST_CASES
-    return ", ".join(names[:_MOST_CASES]) + (f" and {rest} more" if rest > 0 else "")
+    return first_few(names, _MOST_CASES)
 
 
 def shape_of(tensor: torch.Tensor) -> str:
@@ -105,12 +104,12 @@ def named(batch: Mapping[str, Any]) -> Iterator[None]:
     try:
         yield
     except ComponentError as error:
-        mistakes = [(key, f"{listed(cases_of(batch))}: {text}") for key, text in error.mistakes]
+        mistakes = [(key, f"{listed_cases(cases_of(batch))}: {text}") for key, text in error.mistakes]
         raise ComponentError(mistakes) from error.__cause__
     except StepError as error:
-        raise StepError(f"{listed(cases_of(batch))}: {error}") from error.__cause__
+        raise StepError(f"{listed_cases(cases_of(batch))}: {error}") from error.__cause__
     except TrainlibError:
         raise
     except Exception as error:
-        error.add_note(f"It happened with {listed(cases_of(batch))}.")
+        error.add_note(f"It happened with {listed_cases(cases_of(batch))}.")
         raise

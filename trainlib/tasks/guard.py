@@ -13,7 +13,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from trainlib.config.schema import Config
 from trainlib.errors import TrainlibError
 from trainlib.processes import size
-from trainlib.tasks.failures import cases_of, listed
+from trainlib.tasks.failures import cases_of, listed_cases
 
 if TYPE_CHECKING:
     from trainlib.tasks.base import BaseTask
@@ -64,7 +64,7 @@ class LossGuard:
         if bool(torch.isfinite(loss.detach()).all()):
             self._accepted += 1
             return True
-        what = f"{_place(task)}: the loss is {float(loss.detach().sum()):g} for {listed(cases_of(batch))}."
+        what = f"{_place(task)}: the loss is {float(loss.detach().sum()):g} for {listed_cases(cases_of(batch))}."
         if not (faulty := faulty_images(batch)):
             self.check_weights(task, what)
         most = self.config.trainer_guard.max_nonfinite
@@ -122,7 +122,7 @@ def faulty_images(batch: Mapping[str, Any]) -> str:
             counts[where] = max(count, counts.get(where, 0))
     if not counts:
         return ""
-    found = listed(f"{where} with {count} voxel{'s' if count > 1 else ''}" for where, count in counts.items())
+    found = listed_cases(f"{where} with {count} voxel{'s' if count > 1 else ''}" for where, count in counts.items())
     return (
         "The image, not the training, is to blame: after the transforms it holds values that are not finite "
         f"({found}). Correct the file, leave its row out, or put SignalFillEmptyd, which replaces nan, behind "

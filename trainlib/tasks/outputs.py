@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from trainlib.processes import gather, interleaved, is_first
-from trainlib.tasks.failures import cases_of, listed
+from trainlib.tasks.failures import cases_of, listed_cases
 
 log = logging.getLogger(__name__)
 
@@ -40,10 +40,10 @@ class OutputWatch:
         of_image, of_network, finite = interleaved(self._of_image), interleaved(self._of_network), gather(self._finite)
         if of_image and is_first():
             text = "The image holds values that are not finite: %s. Scores and predictions of such cases mean nothing."
-            log.warning(text, listed(of_image))
+            log.warning(text, listed_cases(of_image))
         if of_network and is_first():
             text = "The output of the network is not finite for %s. Scores and predictions of such cases mean nothing."
-            log.warning(text, listed(of_network))
+            log.warning(text, listed_cases(of_network))
         self.diverged = bool(of_network) and not any(finite)
         self._finite, self._of_network, self._of_image = 0, [], []
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from trainlib.commands.doctor.facts import GIB, MIB, Disk, Facts, gib
 from trainlib.commands.doctor.verdicts import broken, doubtful, fine
 from trainlib.debug.finding import Finding
-from trainlib.words import several
+from trainlib.words import count
 
 _WAITING = 2  # things that each worker may have handed over and nobody has taken yet: torch's prefetch_factor
 _FEW_FILES, _TOO_FEW_FILES = 1024, 128
@@ -26,7 +26,7 @@ _LEAST: dict[str, tuple[tuple[Callable[[str, str, str], Finding], int, str], ...
 
 def check_cores(facts: Facts) -> Finding:
     """Compare the threads of torch with the cores that may be used."""
-    cores = several(facts.cores, "core")
+    cores = count(facts.cores, "core")
     if facts.cores < facts.machine_cores:
         cores += f" of {facts.machine_cores} may be used"
     if facts.torch is None:
@@ -39,7 +39,7 @@ def check_cores(facts: Facts) -> Finding:
     if threads > facts.cores:
         found = f"{cores}, but torch computes with {threads} threads, which get in each other's way."
         return doubtful("cpu", found, f"export OMP_NUM_THREADS={facts.cores}")
-    return fine("cpu", f"{cores}, {several(threads, 'thread')} of torch")
+    return fine("cpu", f"{cores}, {count(threads, 'thread')} of torch")
 
 
 def check_memory(facts: Facts) -> Finding:
@@ -80,7 +80,7 @@ def check_shared_memory(facts: Facts) -> Finding | None:
     verdict = broken if free < need / 8 else doubtful
     return verdict(
         "shared memory",
-        f"{found}, but {several(facts.workers, 'worker')} may need {gib(need)}; one that finds it full dies of a bus "
+        f"{found}, but {count(facts.workers, 'worker')} may need {gib(need)}; one that finds it full dies of a bus "
         "error.",
         f"Start the container with --shm-size={max(1, round(2 * need / GIB))}g or --ipc=host, or set data.num_workers "
         "to 0.",
@@ -100,9 +100,7 @@ def _verdicts(disk: Disk) -> Iterator[Finding]:
     if not disk.writable:
         yield broken(where, f"{disk.path} cannot be written into.", f"Ask for the right to, or {elsewhere}.")
     if disk.files is not None and disk.files < 1000:
-        yield broken(
-            where, f"{found}, but only {several(disk.files, 'file')} can still be made.", "Delete small files."
-        )
+        yield broken(where, f"{found}, but only {count(disk.files, 'file')} can still be made.", "Delete small files.")
     for verdict, least, why in _LEAST[where]:
         if disk.free < least:
             yield verdict(where, f"{found}: {why}.", f"Delete something, or {elsewhere}.")

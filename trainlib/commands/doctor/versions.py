@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from trainlib.commands.doctor.facts import Facts
 from trainlib.commands.doctor.verdicts import broken, doubtful, fine
-from trainlib.debug.finding import Finding, listed
+from trainlib.debug.finding import Finding
+from trainlib.words import first_few
 
 _SHOWN = ("lightning", "monai", "numpy", "nibabel", "pydantic", "omegaconf", "pandas")
 _OLDEST_PYTHON = (3, 11)
@@ -75,7 +76,7 @@ def check_tested(facts: Facts) -> Finding | None:
         if facts.packages[name].split("+")[0] != facts.tested[name]
     ]
     text = f"{len(common) - len(others)} of {len(common)} packages have the version of constraints.txt"
-    return fine("tested set", f"{text}; others: {listed(others, 4)}" if others else text)
+    return fine("tested set", f"{text}; others: {first_few(others, 4)}" if others else text)
 
 
 def check_extras(facts: Facts) -> Finding | None:

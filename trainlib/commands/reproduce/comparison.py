@@ -12,7 +12,7 @@ from trainlib.callbacks.epochs import SECONDS
 from trainlib.checkpoints.checkpoint import read_checkpoint
 from trainlib.commands.reproduce.weights import TensorDifference, compare_weights, hash_weights
 from trainlib.folders.run import RunFolder
-from trainlib.words import several
+from trainlib.words import count
 
 _MOST = 5  # differences of each kind that are named; the rest is counted
 _CASE = ("split", "case", "class")
@@ -106,13 +106,13 @@ def compare_metrics(then: Table, now: Table) -> Compared:
     epochs = [*then, *(epoch for epoch in now if epoch not in then)]
     columns = [name for name in _columns([*then.values(), *now.values()]) if name not in (SECONDS, "epoch")]
     differing = {epoch: found for epoch in epochs if (found := _cells(then.get(epoch), now.get(epoch), columns))}
-    extent = f"{several(len(epochs), 'epoch')}, {several(len(columns), 'column')}"
+    extent = f"{count(len(epochs), 'epoch')}, {count(len(columns), 'column')}"
     if not differing:
         return Compared("metrics.csv", extent, [])
     first, found = next(iter(differing.items()))
     named = [_difference(f"epoch {int(first[0]) + 1}, {where}".removesuffix(", "), *cells) for where, *cells in found]
-    rest = [f"{several(len(named) - _MOST, 'more column')} of this epoch"] if len(named) > _MOST else []
-    rest += [f"{several(len(differing) - 1, 'later epoch')}"] if len(differing) > 1 else []
+    rest = [f"{count(len(named) - _MOST, 'more column')} of this epoch"] if len(named) > _MOST else []
+    rest += [f"{count(len(differing) - 1, 'later epoch')}"] if len(differing) > 1 else []
     return Compared("metrics.csv", extent, named[:_MOST], _also(rest))
 
 
@@ -132,8 +132,8 @@ def compare_cases(then: Table, now: Table) -> Compared:
     ]
     found.sort(key=lambda difference: -_apart(difference.then, difference.now))
     cases = {row[:2] for row in rows}
-    extent = f"{several(len(cases), 'case')}, {several(len(rows), 'row')}, {several(len(columns), 'column')}"
-    rest = [f"{several(len(found) - _MOST, 'more value')}"] if len(found) > _MOST else []
+    extent = f"{count(len(cases), 'case')}, {count(len(rows), 'row')}, {count(len(columns), 'column')}"
+    rest = [f"{count(len(found) - _MOST, 'more value')}"] if len(found) > _MOST else []
     return Compared("cases.csv", extent, found[:_MOST], _also(rest))
 
 
@@ -141,12 +141,12 @@ def _compare_checkpoints(then: Path, now: Path) -> Compared:
     """Compare the weights of two checkpoints by their hashes, and where these differ tensor by tensor."""
     one, other = (read_checkpoint(path)["state_dict"] for path in (then, now))
     hashes = hash_weights(one), hash_weights(other)
-    extent = several(len(one), "tensor")
+    extent = count(len(one), "tensor")
     if hashes[0] == hashes[1]:
         return Compared(then.name, f"{extent}, SHA-256 {hashes[0][:12]}", [])
     found = sorted(compare_weights(one, other), key=lambda tensor: -_infinite_if_nan(tensor.largest))
     whole = Difference("SHA-256 of all weights", hashes[0][:12], hashes[1][:12])
-    rest = [f"{several(len(found) - _MOST, 'more tensor')}"] if len(found) > _MOST else []
+    rest = [f"{count(len(found) - _MOST, 'more tensor')}"] if len(found) > _MOST else []
     return Compared(then.name, extent, [whole, *map(_of_tensor, found[:_MOST])], _also(rest))
 
 

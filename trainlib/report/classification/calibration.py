@@ -10,9 +10,10 @@ from matplotlib.figure import Figure
 from trainlib.metrics.calibration import Reliability, class_reliability, prediction_reliability, reliability
 from trainlib.report.classification.predictions import Predictions
 from trainlib.report.curves import Chart
-from trainlib.report.formats import count, fixed
+from trainlib.report.formats import fixed
 from trainlib.report.palette import ACCENT, INK, MUTED, PAGE
 from trainlib.report.svg import drawing, to_svg
+from trainlib.words import count
 
 _WIDTH, _HEIGHT = 400, 350  # points
 

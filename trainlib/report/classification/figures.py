@@ -12,7 +12,8 @@ from trainlib.metrics.confusion import count_outcomes
 from trainlib.report.classification.names import FIGURES, LOGGED
 from trainlib.report.classification.predictions import Predictions
 from trainlib.report.content import Content
-from trainlib.report.formats import Metric, listed
+from trainlib.report.formats import Metric
+from trainlib.words import listed
 
 ALL_CLASSES = "all classes (mean)"
 """How the row of all classes is called in ``classification_report.csv``."""

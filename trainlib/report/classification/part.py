@@ -26,9 +26,9 @@ from trainlib.report.classification.predictions import (
 from trainlib.report.classification.table import case_table
 from trainlib.report.classification.thresholds import thresholds_of
 from trainlib.report.curves import Plan
-from trainlib.report.formats import count, listed
 from trainlib.report.notices import Notice, notice_of_one_case, notices_of_pictures
 from trainlib.system.files import write_table
+from trainlib.words import count, listed
 
 
 class ClassificationPart(TaskPart):

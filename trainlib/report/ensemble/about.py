@@ -10,10 +10,11 @@ from trainlib.metrics.bootstrap import Interval
 from trainlib.report.about import Facts, facts_of
 from trainlib.report.ensemble.load import EnsembleContent
 from trainlib.report.ensemble.names import JOINT, model_name, shown_metrics
-from trainlib.report.formats import Metric, count, duration, scaled, significant
+from trainlib.report.formats import Metric, duration, scaled, significant
 from trainlib.report.resources import ENERGIES, MASSES
 from trainlib.report.tasks import TASK_PARTS
 from trainlib.report.training import best_of, ending_of
+from trainlib.words import count
 
 
 @dataclass(frozen=True)

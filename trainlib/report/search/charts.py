@@ -12,11 +12,12 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from trainlib.folders.searches import Outcome
 from trainlib.report.curves import Chart
-from trainlib.report.formats import count, significant
+from trainlib.report.formats import significant
 from trainlib.report.palette import ACCENT, CONTRAST, GRID, MUTED, css
 from trainlib.report.search.load import SearchContent
 from trainlib.report.search.scales import Scale, short_names, spread, written
 from trainlib.report.svg import Dot, drawing, to_svg
+from trainlib.words import count
 
 _WIDTH, _HEIGHT = 400, 235  # points
 _FLAT = 175  # height of the charts of single settings

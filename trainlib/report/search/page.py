@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trainlib.folders.searches import Outcome
-from trainlib.report.formats import NOTHING, count, duration, fixed, listed, significant
+from trainlib.report.formats import NOTHING, duration, fixed, significant
 from trainlib.report.page import fill, frame
 from trainlib.report.reading import read_text
 from trainlib.report.search.charts import draw_slices, draw_trials
@@ -16,6 +16,7 @@ from trainlib.report.search.importance import LEAST, Importance, importances
 from trainlib.report.search.load import SearchContent
 from trainlib.report.search.parallel import draw_parallel
 from trainlib.report.search.scales import short_names, written
+from trainlib.words import count, listed
 
 _SECTIONS = (
     ("results", "Results"),

@@ -11,12 +11,12 @@ from matplotlib.figure import Figure
 
 from trainlib.folders.searches import Outcome
 from trainlib.report.curves import Chart
-from trainlib.report.formats import count
 from trainlib.report.palette import ACCENT, CONTRAST, INK, MUTED, PAGE, css
 from trainlib.report.search.charts import title_of
 from trainlib.report.search.load import SearchContent
 from trainlib.report.search.scales import Scale, number, short_names
 from trainlib.report.svg import drawing, to_svg
+from trainlib.words import count
 
 _WIDTH, _HEIGHT = 840, 300  # points
 _UPPER = 0.25  # share of the trials that is in colour

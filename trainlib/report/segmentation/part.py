@@ -11,13 +11,13 @@ import pandas as pd
 from trainlib.folders.results import Run
 from trainlib.report.base import Sections, TaskPart
 from trainlib.report.curves import Plan
-from trainlib.report.formats import listed
 from trainlib.report.notices import Notice, notice_of_one_case, notices_of_pictures
 from trainlib.report.segmentation.boxes import draw_boxes, shows_all
 from trainlib.report.segmentation.curves import metric_plans
 from trainlib.report.segmentation.ranking import RankedCase, rank_cases
 from trainlib.report.segmentation.scores import Scores, score_split
 from trainlib.report.segmentation.table import case_table, read_cases
+from trainlib.words import listed
 
 
 class SegmentationPart(TaskPart):
