@@ -159,6 +159,16 @@ def _logged(config: Config) -> list[str]:
     return ["train/loss", "valid/loss", *(f"valid/{score}" for score in scores), *per_class]
 
 
+def spelling_problems(loaded: Loaded) -> list[Problem]:
+    """Find components, keywords and arguments of the Trainer that do not exist; imports nothing that takes long."""
+    from trainlib.build.spelling import spelling_mistakes
+
+    if loaded.config is None:
+        return []
+    mistakes = spelling_mistakes(loaded.config)
+    return [Problem(text, loaded.sources.locate(key)) for key, text in mistakes if not _is_known(loaded, key)]
+
+
 def component_problems(loaded: Loaded) -> list[Problem]:
     """Find what is wrong with component names, their keywords and the Trainer's arguments; imports MONAI."""
     from trainlib.build.check import check_components

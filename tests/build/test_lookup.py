@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from tests.build.helpers import config
-from trainlib.build.lookup import find, names_of
+from trainlib.build.kinds import names_of
+from trainlib.build.lookup import find
 from trainlib.errors import ConfigError
 
 

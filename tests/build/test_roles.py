@@ -8,7 +8,7 @@ import pytest
 
 from tests.build.helpers import resolved
 from trainlib.build.keywords import Keywords
-from trainlib.build.lookup import names_of
+from trainlib.build.kinds import names_of
 from trainlib.build.roles import changes_intensity, interpolation_keyword, keys_for, modes_for
 
 DICTIONARY = sorted(name for name in names_of("transform") if "keys" in inspect.signature(getattr(mt, name)).parameters)

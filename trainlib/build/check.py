@@ -15,27 +15,16 @@ from trainlib.build.patches import describe, patched
 from trainlib.build.pipelines import SECTIONS, check_pipelines
 from trainlib.build.rehearsal import try_schedule, try_step
 from trainlib.build.resolve import collect
-from trainlib.build.trainer import FORMER, meant, trainer_mistakes
+from trainlib.build.trainer import foreign_arguments, meant, trainer_mistakes
 from trainlib.build.types import wrong_types
 from trainlib.build.weights import meta_network
-from trainlib.config.meant import other_name
 from trainlib.config.schema import Config
 from trainlib.config.sources import Key, dotted
 from trainlib.config.window import window_mistakes
 from trainlib.errors import InputError
-from trainlib.suggest import did_you_mean
 
 if TYPE_CHECKING:
     import torch
-
-# Arguments of the Trainer that trainlib sets itself, and what to do instead.
-_OWN = {
-    "callbacks": "Use the section callbacks.",
-    "default_root_dir": "Use run.root and run.name.",
-    "enable_checkpointing": "Use the section checkpoint.",
-    "use_distributed_sampler": "Leave it out: each case goes to exactly one process anyway.",
-    "barebones": "Leave it out: a run without checkpoints and logs cannot be resumed or reported.",
-}
 
 
 def check_components(config: Config) -> list[tuple[Key, str]]:
@@ -112,19 +101,7 @@ def check_trainer(config: Config) -> list[tuple[Key, str]]:
     from lightning import Trainer
 
     known = [name for name in inspect.signature(Trainer).parameters if name != "self"]
-    mistakes: list[tuple[Key, str]] = []
-    for name in config.trainer:
-        key: Key = ("trainer", name)
-        if name in _OWN:
-            mistakes.append((key, f"trainer.{name} is set by trainlib. {_OWN[name]}"))
-        elif name not in known:
-            former = f" {FORMER[name]}" if name in FORMER else ""
-            hint = (
-                former
-                or other_name(str(name), config.optimizer.name)
-                or did_you_mean(str(name), set(known) - set(_OWN), "trainer.")
-            )
-            mistakes.append((key, f"trainer.{name} is not an argument of lightning.Trainer.{hint}"))
+    mistakes = list(foreign_arguments(config, known))
     mistakes += trainer_mistakes(config.trainer)
     told = {key[-1] for key, _ in mistakes} | {"max_epochs", "logger"}  # which are checked without a Trainer
     rest = {name: value for name, value in config.trainer.items() if name not in told}

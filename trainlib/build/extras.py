@@ -54,7 +54,7 @@ def extra_loggers(config: Config, folder: Path) -> list[Any]:
     from lightning.pytorch.loggers import Logger
 
     built = []
-    for key, component in _loggers(config):
+    for key, component in keyed_loggers(config):
         resolved = _resolved_logger(config, key, component, folder)
         built.append(expect(resolved.construct(), Logger, "a logger of Lightning", resolved.key))
     return built
@@ -65,12 +65,12 @@ def extra_mistakes(config: Config) -> list[tuple[Key, str]]:
     mistakes: list[tuple[Key, str]] = []
     for i, component in enumerate(config.callbacks):
         collect(partial(_built_callback, config, ("callbacks", i), component), mistakes, ("callbacks", i))
-    for key, component in _loggers(config):
+    for key, component in keyed_loggers(config):
         collect(partial(_usable_logger, config, key, component), mistakes, key)
     return mistakes
 
 
-def _loggers(config: Config) -> list[tuple[Key, Component]]:
+def keyed_loggers(config: Config) -> list[tuple[Key, Component]]:
     """List the loggers with their keys; one alone needs no list."""
     several = isinstance(config.trainer.get("logger"), list)
     return [

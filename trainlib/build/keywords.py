@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
+from trainlib.config.sources import Key, dotted
 from trainlib.suggest import did_you_mean, nearest
 
 _PAD = ("value", "constant_values")
@@ -53,9 +54,9 @@ class Keywords:
         self.forwarded = _FORWARDED.get(name, ())
 
     @property
-    def names(self) -> set[str]:
+    def names(self) -> list[str]:
         """All keywords that are known to be accepted."""
-        return {*self.parameters, *self.forwarded}
+        return [*self.parameters, *self.forwarded]
 
     def pass_by_position(self, count: int) -> None:
         """Take the first `count` parameters, which are not given as keywords, out of account."""
@@ -68,18 +69,42 @@ class Keywords:
         return self.parameters[name].default
 
     def unknown(self, kwargs: Collection[str]) -> Iterator[tuple[str, str]]:
-        """Name each keyword that is not accepted, with a hint at the one that was meant.
-
-        Where a function passes everything on to another one, only near misses of known names are reported.
-        """
-        for name in kwargs:
-            if name in self.names or (self.open and not nearest(name, self.names, cutoff=0.8)):
-                continue
-            yield name, did_you_mean(name, self.names)
+        """Name each keyword that is not accepted, with a hint at the one that was meant."""
+        return unknown_keywords(kwargs, self.names, is_open=self.open)
 
     def missing(self, kwargs: Collection[str]) -> list[str]:
         """Name the keywords that must be given and are not."""
         return [name for name in self.required if name not in kwargs]
+
+
+def unknown_keywords(given: Collection[str], names: Collection[str], *, is_open: bool) -> Iterator[tuple[str, str]]:
+    """Name each keyword that is not accepted, with a hint at the one that was meant.
+
+    Args:
+        given: The keywords in the config.
+        names: Those that are known to be accepted.
+        is_open: Whether all others are passed on to another function; only near misses of known names are told then.
+    """
+    for name in given:
+        if name in names or (is_open and not nearest(name, names, cutoff=0.8)):
+            continue
+        yield name, did_you_mean(name, names)
+
+
+def keyword_mistakes(
+    here: Key, unknown: Iterable[tuple[str, str]], wrong: Iterable[tuple[str, str]]
+) -> Iterator[tuple[Key, str]]:
+    """Write mistakes in the keywords of a component as sentences with their keys.
+
+    Args:
+        here: Where the component stands, its name included.
+        unknown: Keywords that it does not take, each with a hint.
+        wrong: Keywords whose value is wrong, each with what is wrong with it.
+    """
+    for name, hint in unknown:
+        yield (*here, name), f"{dotted((*here, name))} is not a keyword of {here[-1]}.{hint}"
+    for name, text in wrong:
+        yield (*here, name), f"{dotted((*here, name))}: {text}"
 
 
 def _signatures(target: Callable[..., Any]) -> Iterator[dict[str, inspect.Parameter]]:

@@ -4,41 +4,17 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from types import ModuleType
 from typing import Any
 
+from trainlib.build.kinds import BASES, MODULES, base_of, is_kind, names_of, nothing_like, public
 from trainlib.build.patches import describe, load_patch
 from trainlib.config.model import BUNDLE
 from trainlib.config.schema import Config
 from trainlib.errors import ConfigError
 from trainlib.suggest import did_you_mean
-
-MODULES: dict[str, tuple[str, ...]] = {
-    "model": ("monai.networks.nets", "torch.nn"),
-    "loss": ("monai.losses", "torch.nn.modules.loss"),
-    "optimizer": ("monai.optimizers", "torch.optim"),
-    # MONAI's LinearLR and ExponentialLR search for a learning rate; what users mean is torch's.
-    "scheduler": ("torch.optim.lr_scheduler", "monai.optimizers"),
-    "transform": ("monai.transforms",),
-    "inferer": ("monai.inferers",),
-    "callback": ("lightning.pytorch.callbacks",),
-    "logger": ("lightning.pytorch.loggers",),
-}
-"""Kind of component -> the modules that are searched, in order."""
-
-_BASES: dict[str, str] = {
-    "model": "torch.nn.Module",
-    "loss": "torch.nn.Module",
-    "optimizer": "torch.optim.Optimizer",
-    "scheduler": "torch.optim.lr_scheduler.LRScheduler",
-    "transform": "monai.transforms.MapTransform",
-    "inferer": "monai.inferers.Inferer",
-    "callback": "lightning.Callback",
-    "logger": "lightning.pytorch.loggers.Logger",
-}
 
 
 @dataclass(frozen=True)
@@ -80,7 +56,7 @@ def find(kind: str, name: str, config: Config) -> Found:
         return _import(kind, name)
     for module_name in MODULES[kind]:
         target = getattr(import_module(module_name), name, None)
-        if target is not None and _is_kind(kind, target):
+        if target is not None and is_kind(kind, target):
             return Found(name, target, module_name)
     raise ConfigError(f"{name} is not a known {kind}.{_hint(kind, name, config)}")
 
@@ -95,7 +71,7 @@ def _import(kind: str, path: str) -> Found:
         raise ConfigError(f"{path} cannot be imported as {kind}: {describe(error)}.") from error
     target = getattr(module, attribute, None)
     if not callable(target):
-        hint = did_you_mean(attribute, _public(module))
+        hint = did_you_mean(attribute, public(module))
         raise ConfigError(f"{path} is not a known {kind}: {module_name} has no {attribute}.{hint}")
     if reason := _unfit(kind, target):
         raise ConfigError(f"{path} is not a known {kind}: {reason}.")
@@ -108,52 +84,15 @@ def _unfit(kind: str, target: Any) -> str | None:
     What another function returns only calling it tells.
     """
     if inspect.isclass(target):
-        return None if issubclass(target, _base(kind)) else f"it does not derive from {_BASES[kind]}"
+        return None if issubclass(target, base_of(kind)) else f"it does not derive from {BASES[kind]}"
     package = (getattr(target, "__module__", None) or "").partition(".")[0]
     if inspect.isbuiltin(target) or (inspect.isfunction(target) and package in sys.stdlib_module_names):
         return "it is a function of Python itself"
     return None
 
 
-def _public(module: ModuleType) -> Iterator[str]:
-    """List what a module offers, without other spellings of a class such as MONAI's `RandFlipDict`."""
-    return (
-        name
-        for name, value in vars(module).items()
-        if callable(value) and not name.startswith("_") and (not inspect.isclass(value) or value.__name__ == name)
-    )
-
-
-def _base(kind: str) -> type:
-    module_name, _, name = _BASES[kind].rpartition(".")
-    base: type = getattr(import_module(module_name), name)
-    return base
-
-
-def _is_kind(kind: str, target: Any) -> bool:
-    """Tell a network from its neighbours; networks may also be made by functions such as ``resnet18``."""
-    if kind == "loss" and "loss" not in getattr(target, "__module__", ""):
-        return False  # `Linear`, say, which torch's losses import
-    if inspect.isclass(target):
-        base = _base(kind)
-        return issubclass(target, base) and target is not base and not inspect.isabstract(target)
-    return kind == "model" and inspect.isfunction(target) and target.__module__.startswith("monai.networks.nets")
-
-
-def names_of(kind: str) -> set[str]:
-    """List every name of a kind of component in MONAI and torch."""
-    names = set()
-    for module_name in MODULES[kind]:
-        module = import_module(module_name)
-        names |= {name for name in _public(module) if _is_kind(kind, getattr(module, name))}
-    return names
-
-
 def _hint(kind: str, name: str, config: Config) -> str:
     names = names_of(kind)
-    if kind == "transform":
-        if name + "d" in names:
-            return f" It works on arrays; the one that works on cases is {name}d."
-        if config.patch.transforms:
-            names |= set(_public(load_patch(config.patch.transforms)))
-    return did_you_mean(name, names) or f" Neither {' nor '.join(MODULES[kind])} has one of that name."
+    if kind == "transform" and config.patch.transforms:
+        names |= set(public(load_patch(config.patch.transforms)))
+    return nothing_like(kind, name, names)

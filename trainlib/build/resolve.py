@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from trainlib.build.keywords import Keywords
+from trainlib.build.keywords import Keywords, keyword_mistakes
 from trainlib.build.lookup import Found, find
 from trainlib.build.patches import blame, describe
-from trainlib.build.types import texts_for_numbers, wrong_types
+from trainlib.build.types import numeric_keywords, texts_for_numbers, wrong_types
 from trainlib.config.component import Component
 from trainlib.config.schema import Config
 from trainlib.config.sources import Key, dotted
@@ -141,13 +141,8 @@ def resolve(
     keywords.pass_by_position(positional)
     values = known(keywords) if callable(known) else known
     kwargs = {name: value for name, value in values.items() if name in keywords.parameters} | component.kwargs
-    mistakes: list[tuple[Key, str]] = [
-        ((*here, name), f"{dotted((*here, name))} is not a keyword of {component.name}.{hint}")
-        for name, hint in keywords.unknown(component.kwargs)
-    ]
-    if (getattr(found.target, "__module__", None) or "").startswith(("monai.", "torch.")):
-        wrong = texts_for_numbers(found.target, component.kwargs)
-        mistakes += [((*here, name), f"{dotted((*here, name))}: {text}") for name, text in wrong]
+    wrong = texts_for_numbers(numeric_keywords(found.target), component.kwargs)
+    mistakes = list(keyword_mistakes(here, keywords.unknown(component.kwargs), wrong))
     if not mistakes or not keywords.open:
         mistakes += [
             (here, f"{dotted(here)}: {_REMEDIES.get(name, f'{component.name} needs the keyword {name}.')}")

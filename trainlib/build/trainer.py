@@ -1,21 +1,32 @@
-"""Values of the Trainer's arguments that Lightning takes and a run cannot use."""
+"""Arguments of the Trainer that do not exist or belong to trainlib, and values that a run cannot use."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from trainlib.config.meant import other_name
+from trainlib.config.schema import Config
 from trainlib.config.sources import Key
+from trainlib.suggest import did_you_mean
 
 _STRATEGIES = ("auto", "single_device", "ddp", "fsdp")
 
-FORMER = {
+# Arguments of the Trainer that trainlib sets itself, and what to do instead.
+_OWN = {
+    "callbacks": "Use the section callbacks.",
+    "default_root_dir": "Use run.root and run.name.",
+    "enable_checkpointing": "Use the section checkpoint.",
+    "use_distributed_sampler": "Leave it out: each case goes to exactly one process anyway.",
+    "barebones": "Leave it out: a run without checkpoints and logs cannot be resumed or reported.",
+}
+# Arguments that the Trainer had once, and what to do instead.
+_FORMER = {
     "gpus": "Write `accelerator: gpu` and `devices: 1`.",
     "tpu_cores": "Write `accelerator: tpu` and `devices: 1`.",
     "num_processes": "Leave it out: a run is one process.",
     "resume_from_checkpoint": "Use the option --ckpt_path.",
 }
-"""Arguments that the Trainer had once -> what to do instead."""
 # What other tools call a precision.
 _PRECISIONS = {
     **dict.fromkeys(("fp16", "float16", "half", "f16", "amp", "mixed", "16bit"), "16-mixed"),
@@ -103,3 +114,23 @@ def meant(name: str, value: Any) -> str:
     """Say, as a question, what a value of another tool means here; nothing where that is not known."""
     found = _PRECISIONS.get(str(value).lower()) if name == "precision" else None
     return f" Did you mean {found}?" if found else ""
+
+
+def foreign_arguments(config: Config, known: Collection[str]) -> Iterator[tuple[Key, str]]:
+    """Find what stands under ``trainer`` and is no argument of the Trainer, or one that trainlib sets itself.
+
+    Args:
+        config: The config.
+        known: Names of the Trainer's arguments.
+    """
+    for name in config.trainer:
+        key: Key = ("trainer", name)
+        if name in _OWN:
+            yield key, f"trainer.{name} is set by trainlib. {_OWN[name]}"
+        elif name not in known:
+            hint = (
+                (f" {_FORMER[name]}" if name in _FORMER else "")
+                or other_name(str(name), config.optimizer.name)
+                or did_you_mean(str(name), set(known) - set(_OWN), "trainer.")
+            )
+            yield key, f"trainer.{name} is not an argument of lightning.Trainer.{hint}"

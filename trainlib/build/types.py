@@ -33,12 +33,26 @@ def wrong_types(target: Callable[..., Any], kwargs: Mapping[str, Any]) -> Iterat
             yield name, f"expected {in_words(hints[name])}, found {_found(value)}.{comma_meant(value)}"
 
 
-def texts_for_numbers(target: Callable[..., Any], kwargs: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield each keyword that is annotated with numbers alone and has a text, which no class can use."""
-    hints = type_hints(target)
+def numeric_keywords(target: Callable[..., Any]) -> dict[str, str]:
+    """Return the keywords that are annotated with numbers alone, each with what it expects in words.
+
+    Those of MONAI and torch only: other packages and scripts may make use of a text all the same.
+    """
+    if not (getattr(target, "__module__", None) or "").startswith(("monai.", "torch.")):
+        return {}
+    return {name: in_words(hint) for name, hint in type_hints(target).items() if _is_numeric(hint)}
+
+
+def texts_for_numbers(numeric: Mapping[str, str], kwargs: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield each keyword that has a text where numbers are needed, with what is wrong with it.
+
+    Args:
+        numeric: As `numeric_keywords` returns it.
+        kwargs: The keywords in the config.
+    """
     for name, value in kwargs.items():
-        if name in hints and _is_numeric(hints[name]) and _holds_text(value):
-            yield name, f"expected {in_words(hints[name])}, found {_found(value)}.{comma_meant(value)}"
+        if name in numeric and _holds_text(value):
+            yield name, f"expected {numeric[name]}, found {_found(value)}.{comma_meant(value)}"
 
 
 def fits(value: Any, annotation: Any) -> bool:

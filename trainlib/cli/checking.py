@@ -13,6 +13,7 @@ import typer
 from trainlib.cli.arguments import existing
 from trainlib.cli.output import leave, silence_libraries, speaks, start_logging, tell, told
 from trainlib.errors import InputError, Problem
+from trainlib.words import count
 
 if TYPE_CHECKING:
     from trainlib.config.load import Loaded
@@ -32,7 +33,9 @@ def checked(
     also_quick: Check | None = None,
     also: Check | None = None,
 ) -> Config:
-    """Read a config and tell every mistake in it: at once what needs no library to see, then the components.
+    """Read a config and tell every mistake in it.
+
+    What needs no library to see is told at once, and all else only where that is right: to import them takes seconds.
 
     Args:
         files: The config files.
@@ -45,7 +48,7 @@ def checked(
         also: Finds what else is wrong with the components, where all else is right.
     """
     from trainlib.config.load import dump_config, read_config
-    from trainlib.preflight import component_problems, quick_problems
+    from trainlib.preflight import component_problems, quick_problems, spelling_problems
 
     if not print_config:
         start_logging()
@@ -53,17 +56,14 @@ def checked(
     if csv is not None:
         loaded = _with_csv(loaded, csv, overrides)
     problems = loaded.problems + quick_problems(loaded, command) + (also_quick(loaded) if also_quick else [])
-    tell(problems)
+    problems += spelling_problems(loaded)
     silence_libraries()
-    more = component_problems(loaded)
-    if also is not None and not problems and not more:
-        more = also(loaded)
-    tell(more)
-    if problems or more or loaded.config is None:
-        count = len(problems) + len(more)
+    problems = problems or component_problems(loaded) or (also(loaded) if also is not None else [])
+    tell(problems)
+    if problems or loaded.config is None:
         if speaks():
-            print(f"{count} {'mistake' if count == 1 else 'mistakes'}; nothing was started.", file=sys.stderr)
-        leave([*problems, *more])
+            print(f"{count(len(problems), 'mistake')}; nothing was started.", file=sys.stderr)
+        leave(problems)
     if print_config:
         if speaks():
             print(dump_config(loaded.config), end="")

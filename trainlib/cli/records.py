@@ -74,6 +74,6 @@ def reproduce(
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of the config, with which editors complete and check it."""
-    from trainlib.config.schema import Config
+    from trainlib.build.schema import config_schema
 
-    print(json.dumps(Config.model_json_schema(), indent=2))
+    print(json.dumps(config_schema(), indent=2))

@@ -26,7 +26,7 @@ def _several(names: list[str]) -> list[str]:
 
 Columns = Annotated[
     list[str],
-    BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
+    BeforeValidator(lambda value: [value] if isinstance(value, str) else value, json_schema_input_type=list[str] | str),
     Field(min_length=1),
     AfterValidator(_distinct),
 ]

@@ -11,8 +11,8 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 import trainlib
+from trainlib.build.schema import config_schema
 from trainlib.commands.init.facts import Facts
-from trainlib.config.schema import Config
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _SUFFIX = ".j2"
@@ -59,7 +59,7 @@ def texts(facts: Facts) -> dict[str, str]:
         "python": f"{sys.version_info.major}.{sys.version_info.minor}",
     }
     filled = {path: environment.get_template(name + _SUFFIX).render(context) for path, name in FILES.items()}
-    return filled | {"schema.json": json.dumps(Config.model_json_schema(), indent=2) + "\n"}
+    return filled | {"schema.json": json.dumps(config_schema(), separators=(",", ":")) + "\n"}
 
 
 def flow(value: Any) -> str:
