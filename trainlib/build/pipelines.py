@@ -58,6 +58,9 @@ def resolve_transform(config: Config, section: str, index: int, component: Compo
     Raises:
         ComponentError: There is no such transform, or it would damage a label map.
     """
+    from trainlib.build.readers import register_readers
+
+    register_readers()
     label_maps = config.task == SEGMENTATION
 
     def known(keywords: Keywords) -> dict[str, Any]:

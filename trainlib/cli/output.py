@@ -93,12 +93,10 @@ def silence_libraries() -> None:
         ".*isinstance.treespec.*",
         "Be aware that when using `ckpt_path`.*",
         ".*pkg_resources.*",
-        ".*nvImageCodec.*",  # a decoder of DICOM on GPUs, which MONAI looks for wherever pydicom is installed
     ):
         warnings.filterwarnings("ignore", message=message)
     warnings.filterwarnings("ignore", category=FutureWarning, module="monai")
     warnings.filterwarnings("ignore", category=DeprecationWarning)
-    logging.getLogger("monai.data.nvimgcodec_pydicom_plugin").setLevel(logging.ERROR)
 
 
 class _LineHandler(logging.Handler):

@@ -11,9 +11,9 @@ import torch
 from monai.data import MetaTensor
 from monai.transforms import EnsureChannelFirst, LoadImage
 
+from trainlib.build.readers import register_readers
 from trainlib.build.roles import LABEL
 from trainlib.config.schema import Config
-from trainlib.data.readers import register_readers
 from trainlib.data.unreadable import why_unreadable
 from trainlib.errors import DataError
 

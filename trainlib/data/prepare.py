@@ -22,7 +22,6 @@ from trainlib.data.failures import explain_failure, wrong_result
 from trainlib.data.grids import check_grid
 from trainlib.data.labels import MapLabels, read_label
 from trainlib.data.plain import plain, plain_tensor
-from trainlib.data.readers import register_readers
 from trainlib.data.splits import Case
 from trainlib.data.unreadable import unreadable_file
 from trainlib.errors import DataError
@@ -50,7 +49,6 @@ class Preparation:
     """
 
     def __init__(self, config: Config, *, with_label: bool) -> None:
-        register_readers()
         self.config = config
         self.with_label = with_label
         self.pipeline = build_pipeline(config, "base", with_label=with_label)
