@@ -126,9 +126,9 @@ def test_print_config_gives_a_config_that_is_read_back(write_config: WriteConfig
     assert trainlib.load_config(tmp_path / "printed.yaml").seed == 3
 
 
-def test_schema_is_a_json_schema_that_names_the_settings(cli: Cli) -> None:
+def test_schema_is_a_json_schema_that_names_the_settings_and_the_components(cli: Cli) -> None:
     schema = json.loads(cli("schema").stdout)
-    assert schema["required"] == ["data"]
+    assert "num_res_units" in json.dumps(schema["$defs"]["model"])
     assert "Cases in a training batch." in json.dumps(schema["$defs"]["DataSection"])
 
 

@@ -10,7 +10,7 @@ import torch
 from monai.networks.nets import UNet
 from monai.transforms import RandFlipd
 
-from trainlib.build.types import fits, in_words, texts_for_numbers, type_hints, wrong_types
+from trainlib.build.types import fits, in_words, numeric_keywords, texts_for_numbers, type_hints, wrong_types
 
 
 @pytest.mark.parametrize(
@@ -76,10 +76,11 @@ def test_the_keywords_of_another_type_are_named() -> None:
 
 
 def test_only_texts_in_place_of_numbers_are_certainly_wrong() -> None:
-    assert dict(texts_for_numbers(RandFlipd, {"spatial_axis": "x", "prob": 0.5, "keys": "image"})) == {
-        "spatial_axis": "expected a list of integers or an integer or null, found 'x'."
-    }
-    assert list(texts_for_numbers(UNet, {"act": "relu", "norm": ["group", {"num_groups": 2}], "dropout": None})) == []
+    assert dict(
+        texts_for_numbers(numeric_keywords(RandFlipd), {"spatial_axis": "x", "prob": 0.5, "keys": "image"})
+    ) == {"spatial_axis": "expected a list of integers or an integer or null, found 'x'."}
+    fit = {"act": "relu", "norm": ["group", {"num_groups": 2}], "dropout": None}
+    assert list(texts_for_numbers(numeric_keywords(UNet), fit)) == []
 
 
 def test_what_has_no_annotations_that_can_be_read_has_none() -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from trainlib.build.components import build_inferer, build_loss, build_model, build_optimizer
 from trainlib.build.extras import extra_mistakes
 from trainlib.build.freezing import freeze_mistakes
+from trainlib.build.keywords import one_for_each_value
 from trainlib.build.lookup import find
 from trainlib.build.patches import describe, patched
 from trainlib.build.pipelines import SECTIONS, check_pipelines
@@ -19,7 +20,7 @@ from trainlib.build.trainer import foreign_arguments, meant, trainer_mistakes
 from trainlib.build.types import wrong_types
 from trainlib.build.weights import meta_network
 from trainlib.config.schema import Config
-from trainlib.config.sources import Key, dotted
+from trainlib.config.sources import Key
 from trainlib.config.window import window_mistakes
 from trainlib.errors import InputError
 
@@ -50,18 +51,7 @@ def check_components(config: Config) -> list[tuple[Key, str]]:
     mistakes += [*check_pipelines(config), *extra_mistakes(config)]
     # Several components may rest on one and the same mistake, such as that of the window, or of a script.
     found = dict.fromkeys([_blamed(config, *mistake) for mistake in mistakes] + check_trainer(config))
-    return list(_one_for_each_value(found))
-
-
-def _one_for_each_value(mistakes: Iterable[tuple[Key, str]]) -> Iterator[tuple[Key, str]]:
-    """Leave out what else is expected in place of a value of which something was told already."""
-    told: set[Key] = set()
-    for key, text in mistakes:
-        of_value = text.startswith(f"{dotted(key)}: expected ")
-        if not (of_value and key in told):
-            yield key, text
-        if of_value:
-            told.add(key)
+    return list(one_for_each_value(found))
 
 
 def _blamed(config: Config, key: Key, text: str) -> tuple[Key, str]:

@@ -107,6 +107,17 @@ def keyword_mistakes(
         yield (*here, name), f"{dotted((*here, name))}: {text}"
 
 
+def one_for_each_value(mistakes: Iterable[tuple[Key, str]]) -> Iterator[tuple[Key, str]]:
+    """Leave out what else is expected in place of a value of which something was told already."""
+    told: set[Key] = set()
+    for key, text in mistakes:
+        of_value = text.startswith(f"{dotted(key)}: expected ")
+        if not (of_value and key in told):
+            yield key, text
+        if of_value:
+            told.add(key)
+
+
 def _signatures(target: Callable[..., Any]) -> Iterator[dict[str, inspect.Parameter]]:
     """Yield the parameters of a function, or of a class's constructor and those of the classes it derives from."""
     module = getattr(target, "__module__", "")

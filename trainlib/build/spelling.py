@@ -1,4 +1,4 @@
-"""Find misspelt components, keywords and arguments of the Trainer without importing what they belong to."""
+"""Find mistakes in components and arguments of the Trainer without importing what they belong to."""
 
 from __future__ import annotations
 
@@ -6,19 +6,20 @@ from collections.abc import Iterator
 
 from trainlib.build.catalogue import TRAINER, Catalogue, Entry, catalogue
 from trainlib.build.extras import keyed_loggers
-from trainlib.build.keywords import keyword_mistakes, unknown_keywords
+from trainlib.build.keywords import keyword_mistakes, one_for_each_value, unknown_keywords
 from trainlib.build.kinds import nothing_like
-from trainlib.build.trainer import foreign_arguments
+from trainlib.build.trainer import foreign_arguments, trainer_mistakes
 from trainlib.build.types import texts_for_numbers
 from trainlib.config.component import Component
 from trainlib.config.defaults import SEGMENTATION
 from trainlib.config.model import BUNDLE
 from trainlib.config.schema import Config
 from trainlib.config.sources import Key, dotted
+from trainlib.config.window import window_mistakes
 
 
 def spelling_mistakes(config: Config) -> list[tuple[Key, str]]:
-    """Look every name of a config up in the index of the components.
+    """Look every name of a config up in the index of the components, and tell values that cannot be right.
 
     What comes from a script, or is named by a dotted path, is not looked at.
 
@@ -29,8 +30,12 @@ def spelling_mistakes(config: Config) -> list[tuple[Key, str]]:
         Key and sentence of each mistake.
     """
     index = catalogue()
-    mistakes = [mistake for named in _named(config) for mistake in _mistakes(*named, index)]
-    return mistakes + list(foreign_arguments(config, index[TRAINER]["Trainer"].keywords))
+    mistakes = [
+        *window_mistakes(config),
+        *(mistake for named in _named(config) for mistake in _mistakes(*named, index)),
+    ]
+    mistakes += [*foreign_arguments(config, index[TRAINER]["Trainer"].keywords), *trainer_mistakes(config.trainer)]
+    return list(one_for_each_value(dict.fromkeys(mistakes)))
 
 
 def _named(config: Config) -> Iterator[tuple[str, Key, Component]]:
