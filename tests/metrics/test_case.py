@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from trainlib.metrics.case import score_case
+from trainlib.metrics.overlap import dice_score
+from trainlib.metrics.surface import surface_scores
 
 CLASSES = ["background", "liver", "tumour", "cyst", "vessel"]
 DISTANCES = ("hd", "hd95", "asd", "nsd")
@@ -130,3 +132,23 @@ def test_a_spacing_that_does_not_fit_is_refused_with_or_without_surface(surface)
         score_case(*maps, CLASSES, (1.0, 1.0, 1.0), surface=surface)
     with pytest.raises(ValueError, match="positive and finite"):
         score_case(*maps, CLASSES, (1.0, 0.0), surface=surface)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.int64])
+def test_classes_are_scored_in_their_boxes_as_in_the_whole_image(dtype):
+    rng = np.random.default_rng(3)
+    label = np.zeros((30, 26, 22), dtype)
+    label[4:12, 3:9, 5:11] = 1
+    label[20:29, 18:26, 14:22] = 2  # up to the border
+    label[1:3, 22:25, 1:3] = 3
+    prediction = np.roll(label, (1, -1, 0), (0, 1, 2))
+    prediction[rng.random(label.shape) < 0.01] = 2
+    prediction[prediction == 3] = 0
+    rows = score_case(prediction, label, ["background", *"abcde"], (1.0, 0.7, 2.0), include_background=True)
+    for value, row in enumerate(rows):
+        masks = prediction == value, label == value
+        whole = surface_scores(*masks, (1.0, 0.7, 2.0))
+        assert [row[name] for name in whole._fields] == pytest.approx(list(whole), rel=1e-12, nan_ok=True)
+        assert row["dice"] == pytest.approx(dice_score(*masks), nan_ok=True)
+        assert row["label_ml"] == pytest.approx(masks[1].sum() * 1.4e-3)
+    assert [row["outcome"] for row in rows] == ["found", "found", "found", "missed", "absent", "absent"]

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.spatial import cKDTree
 
 from trainlib.metrics.overlap import check_masks
 
@@ -36,6 +37,7 @@ def surface_scores(
     label: NDArray[np.bool_],
     spacing: Sequence[float],
     nsd_tolerance: float = 1.0,
+    image_shape: Sequence[int] | None = None,
 ) -> SurfaceScores:
     """Compare the surfaces of two masks.
 
@@ -48,6 +50,7 @@ def surface_scores(
         label: Boolean mask of the same shape.
         spacing: Size of a voxel along each axis in mm.
         nsd_tolerance: Distance in mm up to which, inclusive, a surface voxel counts as right.
+        image_shape: Shape of the image that both masks were cut out of, where nothing of either lies outside.
 
     Returns:
         The four scores; exchanging prediction and label does not change them.
@@ -74,7 +77,7 @@ def surface_scores(
     if not any(found):
         return SurfaceScores(math.nan, math.nan, math.nan, math.nan)
     if not all(found):
-        diagonal = math.hypot(*(size * step for size, step in zip(label.shape, spacing, strict=True)))
+        diagonal = math.hypot(*(size * step for size, step in zip(image_shape or label.shape, spacing, strict=True)))
         return SurfaceScores(diagonal, diagonal, diagonal, 0.0)
 
     directed = _directed_distances(prediction, label, spacing)
@@ -122,10 +125,44 @@ def _directed_distances(
     # Nothing of either mask lies outside their joint bounding box, so cropping changes no surface and no
     # distance; in a large image it is most of the speed.
     box = _bounding_box(prediction | label)
-    prediction_surface, label_surface = _surface(prediction[box]), _surface(label[box])
-    to_label = ndimage.distance_transform_edt(~label_surface, sampling=spacing)
-    to_prediction = ndimage.distance_transform_edt(~prediction_surface, sampling=spacing)
-    return to_label[prediction_surface], to_prediction[label_surface]
+    predicted, labelled = _surface(prediction[box]), _surface(label[box])
+    return _distances(predicted, labelled, spacing), _distances(labelled, predicted, spacing)
+
+
+def _distances(surface: NDArray[np.bool_], other: NDArray[np.bool_], spacing: Sequence[float]) -> NDArray[np.float64]:
+    """Measure how far each voxel of one surface is from the nearest of another, by whatever is faster.
+
+    A distance transform takes the same time for any surface, a k-d tree next to none for a small one, as those of
+    clean predictions are.
+
+    Args:
+        surface: Boolean mask, not empty.
+        other: Boolean mask of the same shape, not empty.
+        spacing: Size of a voxel along each axis in mm.
+
+    Returns:
+        The distances in mm, in the order of the voxels.
+    """
+    if _tree_cost(int(surface.sum()), int(other.sum())) < other.size:
+        tree = cKDTree(np.argwhere(other) * spacing, compact_nodes=False, balanced_tree=False)
+        nearest: NDArray[np.float64] = tree.query(np.argwhere(surface) * spacing)[0]
+        return nearest
+    # Where the nearest voxel is; the distances of the whole array, of which few are needed, take half as long again.
+    places = ndimage.distance_transform_edt(~other, spacing, return_distances=False, return_indices=True)
+    steps = (places[:, surface] - np.nonzero(surface)) * np.reshape(spacing, (-1, 1))
+    return np.sqrt((steps**2).sum(axis=0))
+
+
+def _tree_cost(queries: int, points: int) -> float:
+    """Estimate what it costs to build a k-d tree and to search it, in voxels of a distance transform.
+
+    The figures were measured. A search from nearby, as between two surfaces that are much alike, goes straight to its
+    end; from far off, as from the specks that a network predicts at first, the more points it passes the more there
+    are.
+    """
+    from_nearby = queries < 4 * points
+    search = 18.0 if from_nearby else max(8.0, 0.14 * points**0.65)
+    return 2.0 * points + search * queries
 
 
 def _bounding_box(mask: NDArray[np.bool_]) -> tuple[slice, ...]:
@@ -154,6 +191,9 @@ def _surface(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     Returns:
         Boolean mask of the same shape.
     """
-    faces = ndimage.generate_binary_structure(mask.ndim, 1)
-    inside: NDArray[np.bool_] = ndimage.binary_erosion(mask, faces, border_value=0)
+    padded = np.pad(mask, 1)
+    inside = mask.copy()
+    for axis in range(mask.ndim):
+        for neighbour in (slice(None, -2), slice(2, None)):
+            inside &= padded[tuple(neighbour if other == axis else slice(1, -1) for other in range(mask.ndim))]
     return mask & ~inside

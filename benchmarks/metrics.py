@@ -1,0 +1,87 @@
+"""Dice, HD, HD95, ASD and NSD of a case in one pass, against MONAI's separate calls."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from monai.metrics import (
+    compute_average_surface_distance,
+    compute_dice,
+    compute_hausdorff_distance,
+    compute_surface_dice,
+)
+
+from benchmarks.harness import Row, in_turn, write_section
+from trainlib.metrics.case import score_case
+
+SPACING = (1.0, 1.0, 1.2)  # mm
+# Shape and number of classes, background included.
+CASES = [((128, 128, 128), 4), ((160, 160, 96), 4), ((256, 256, 256), 8)]
+
+
+def ellipsoids(shape: tuple[int, ...], classes: int, shift: float) -> np.ndarray:
+    """Draw a label map with one ellipsoid for each class, a few voxels off with `shift`."""
+    rng = np.random.default_rng(classes)
+    grid = np.indices(shape, dtype=np.float32)
+    label = np.zeros(shape, np.uint8)
+    for value in range(1, classes):
+        centre, radii = rng.uniform(0.25, 0.75, 3) * shape, rng.uniform(0.05, 0.18, 3) * shape
+        inside = sum(((grid[i] - centre[i] - shift) / radii[i]) ** 2 for i in range(3)) < 1
+        label[inside] = value
+    return label
+
+
+def with_noise(label: np.ndarray, classes: int) -> np.ndarray:
+    """Return what a network predicts in an early epoch: a fifth of all voxels at random."""
+    rng = np.random.default_rng(0)
+    wrong = rng.random(label.shape) < 0.2
+    return np.where(wrong, rng.integers(0, classes, label.shape), label).astype(np.uint8)
+
+
+def one_hot(label: np.ndarray, classes: int) -> torch.Tensor:
+    """Return what MONAI takes, shape (1, classes, ...)."""
+    return torch.nn.functional.one_hot(torch.from_numpy(label).long(), classes).movedim(-1, 0)[None]
+
+
+def monai_scores(predicted: torch.Tensor, labelled: torch.Tensor) -> list[torch.Tensor]:
+    """Call MONAI's metrics one after the other, background left out; shape (classes - 1,) each."""
+    both = {"include_background": False, "spacing": list(SPACING)}
+    thresholds = [1.0] * (predicted.shape[1] - 1)
+    found = [
+        compute_dice(predicted, labelled, include_background=False),
+        compute_hausdorff_distance(predicted, labelled, **both),
+        compute_hausdorff_distance(predicted, labelled, percentile=95, **both),
+        compute_average_surface_distance(predicted, labelled, symmetric=True, **both),
+        compute_surface_dice(predicted, labelled, thresholds, **both),
+    ]
+    return [scores[0] for scores in found]
+
+
+def measure(shape: tuple[int, ...], classes: int, kind: str, rounds: int) -> Row:
+    """Score one case both ways, and compare the scores."""
+    label = ellipsoids(shape, classes, 0.0)
+    prediction = ellipsoids(shape, classes, 1.5)
+    if kind == "noisy":
+        prediction = with_noise(prediction, classes)
+    names = [str(value) for value in range(classes)]
+    tensors = one_hot(prediction, classes), one_hot(label, classes)
+    rows = score_case(prediction, label, names, SPACING)
+    for name, theirs in zip(("dice", "hd", "hd95", "asd", "nsd"), monai_scores(*tensors), strict=True):
+        np.testing.assert_allclose([row[name] for row in rows], theirs, rtol=1e-4, err_msg=name)
+    times = in_turn(lambda: score_case(prediction, label, names, SPACING), lambda: monai_scores(*tensors), rounds)
+    size = " x ".join(map(str, shape))
+    return Row(f"{size}, {classes} classes, {kind}", "MONAI, five calls", *times, "s", "<= 0.2")
+
+
+def run() -> None:
+    """Measure all cases."""
+    rows = [
+        measure(shape, classes, kind, 1 if shape[0] == 256 and kind == "noisy" else 3)
+        for shape, classes in CASES
+        for kind in ("clean", "noisy")
+    ]
+    write_section("Metrics", rows)
+
+
+if __name__ == "__main__":
+    run()
