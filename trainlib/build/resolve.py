@@ -11,6 +11,7 @@ from trainlib.build.lookup import Found, find
 from trainlib.build.patches import blame, describe
 from trainlib.build.types import texts_for_numbers, wrong_types
 from trainlib.config.component import Component
+from trainlib.config.model import SETTINGS
 from trainlib.config.schema import Config
 from trainlib.config.sources import Key, dotted
 from trainlib.config.window import window_mistakes
@@ -143,7 +144,8 @@ def resolve(
     kwargs = {name: value for name, value in values.items() if name in keywords.parameters} | component.kwargs
     mistakes: list[tuple[Key, str]] = [
         ((*here, name), f"{dotted((*here, name))} is not a keyword of {component.name}.{hint}")
-        for name, hint in keywords.unknown(component.kwargs)
+        for name, near in keywords.unknown(component.kwargs)
+        for hint in [_of_section(kind, name) or near]
     ]
     if (getattr(found.target, "__module__", None) or "").startswith(("monai.", "torch.")):
         wrong = texts_for_numbers(found.target, component.kwargs)
@@ -156,6 +158,11 @@ def resolve(
     if _OF_WINDOW & (kwargs.keys() - component.kwargs.keys()):
         mistakes += window_mistakes(config)
     return Resolved(here, found, keywords, kwargs, mistakes, frozenset(component.kwargs))
+
+
+def _of_section(kind: str, name: str) -> str:
+    """Say where a setting belongs that stands among the keywords of a network."""
+    return f" It stands beside the network: {kind}.{name}." if kind == "model" and name in SETTINGS else ""
 
 
 def collect(build: Callable[[], Any], mistakes: list[tuple[Key, str]], key: Key) -> Any:

@@ -72,8 +72,17 @@ def reproduce(
 
 
 @app.command()
-def schema() -> None:
+def schema(
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print an explanation of every setting instead.")
+    ] = False,
+) -> None:
     """Print the JSON Schema of the config, with which editors complete and check it."""
+    if markdown:
+        from trainlib.config.reference import config_reference
+
+        print(config_reference(), end="")
+        return
     from trainlib.config.schema import Config
 
     print(json.dumps(Config.model_json_schema(), indent=2))
