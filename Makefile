@@ -3,7 +3,7 @@ BIN := .venv/bin
 DEMO := demo
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow lint format clean
+.PHONY: help install demo test test-slow lint format docs clean
 
 help:  ## show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -34,6 +34,9 @@ test-slow: install  ## the long tests, and those on real data where ../shared/da
 format: install  ## let ruff rewrite the code in the project's style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: install  ## write docs/config.md anew from the settings in trainlib/config
+	$(BIN)/trainlib schema --markdown > docs/config.md
 
 clean:  ## remove what the demo and the tools made
 	rm -rf $(DEMO) .mypy_cache .pytest_cache .ruff_cache

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from pathlib import Path
 
@@ -11,7 +10,6 @@ import yaml
 
 from tests.conftest import ROOT
 from trainlib import fit, load_config
-from trainlib.cli import app
 from trainlib.config.schema import Config
 from trainlib.data.phantom import make_classification_dataset, make_dataset
 
@@ -77,34 +75,10 @@ def test_the_patches_take_the_place_of_the_components(tmp_path: Path, monkeypatc
 def test_the_readme_shows_a_config_that_runs(tmp_path: Path) -> None:
     text = (ROOT / "README.md").read_text()
     block = text.split("```yaml\n", 1)[1].split("```", 1)[0]
-    (tmp_path / "config.yaml").write_text(block)
+    assert block.count("[96, 96, 96]") == 2  # too large a window to be quick
+    (tmp_path / "config.yaml").write_text(block.replace("[96, 96, 96]", "[32, 32, 32]"))
     data = make_dataset(tmp_path / "data", cases=(4, 1, 1))
     overrides = [f"data.root={data}", f"run.root={tmp_path}", "trainer.max_epochs=1", *QUICK]
     run = fit(load_config(tmp_path / "config.yaml", overrides))
     assert run.metrics["train/loss"].notna().all()
     shutil.rmtree(data)
-
-
-def test_the_sections_that_the_documentation_shows_are_settings(tmp_path: Path) -> None:
-    text = (ROOT / "docs" / "watching.md").read_text()
-    (tmp_path / "data.yaml").write_text("data: {train_csv: a.csv, valid_csv: b.csv, classes: [background, organ]}\n")
-    blocks = [part.split("```", 1)[0] for part in text.split("```yaml\n")[1:]]
-    assert len(blocks) == 2
-    for i, block in enumerate(blocks):
-        (tmp_path / f"{i}.yaml").write_text(block)
-        load_config([tmp_path / "data.yaml", tmp_path / f"{i}.yaml"])
-    shown = yaml.safe_load(blocks[0])
-    defaults = load_config(tmp_path / "data.yaml").model_dump()
-    assert {name: defaults[name] for name in shown} == shown
-
-
-@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
-def test_the_commands_and_settings_of_a_page_exist(page: Path, tmp_path: Path) -> None:
-    text = page.read_text()
-    commands = set(re.findall(r"^trainlib ([a-z]+)", text, flags=re.MULTILINE))
-    assert commands <= {command.name or command.callback.__name__ for command in app.registered_commands}
-    data = {"data": {"train_csv": "a.csv", "valid_csv": "b.csv", "classes": ["background", "organ"]}}
-    (tmp_path / "data.yaml").write_text(yaml.safe_dump(data))
-    for part in text.split("```yaml\n")[1:]:
-        (tmp_path / "shown.yaml").write_text(part.split("```", 1)[0])
-        load_config([tmp_path / "data.yaml", tmp_path / "shown.yaml"])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import jsonschema
@@ -17,7 +19,10 @@ from lightning.pytorch.loggers import Logger
 
 from trainlib import fit, load_config
 from trainlib.build.check import check_components
-from trainlib.checkpoints.starting import read_weights
+from trainlib.build.extras import extra_loggers
+from trainlib.build.guarding import guard, own_runs
+from trainlib.checkpoints.foreign import read_weights
+from trainlib.config.debug import debug_config
 from trainlib.config.load import dump_config
 from trainlib.config.schema import Config
 from trainlib.errors import ConfigError
@@ -56,6 +61,28 @@ class Book(Logger):
 
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         self.points.append((step or 0, metrics))
+
+
+class Unreachable(Book):
+    """Loses its server."""
+
+    def __init__(self, title: str, save_dir: str, after: int) -> None:
+        super().__init__(title, save_dir)
+        self.after = after
+
+    @property
+    def experiment(self) -> None:
+        """Asked for by Lightning of every logger that it has."""
+        if self.after == 0:
+            raise ConnectionError("no route to host\nat all")
+
+    def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
+        self.experiment  # noqa: B018
+
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        super().log_metrics(metrics, step)
+        if len(self.points) > self.after:
+            raise ConnectionError("no route to host\nat all")
 
 
 class Average(torch.nn.Module):
@@ -98,19 +125,124 @@ def test_a_logger_gets_the_settings_and_the_figures_of_every_epoch(write_config:
     assert list(run.folder.logs.glob("events.out.tfevents.*"))
 
 
+@pytest.mark.parametrize("after", [0, 1])
+def test_a_logger_that_fails_is_told_once_and_the_training_goes_on(
+    write_config: Write, after: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    logger = {f"{HERE}.Unreachable": {"title": "a", "after": after}}
+    with caplog.at_level(logging.WARNING, logger="trainlib"):
+        run = fit(load_config(write_config(trainer={"logger": [logger, "CSVLogger"]}), ["data.test_csv=null"]))
+    assert [record.getMessage() for record in caplog.records] == [
+        f"trainer.logger[0]: {HERE}.Unreachable failed and is switched off: ConnectionError: no route to host. "
+        "The training goes on without it."
+    ]
+    assert len(run.metrics) == 2
+    assert len(books[0].points) == (0 if after == 0 else 2)
+    assert list(run.folder.logs.glob("lightning_logs/version_0/metrics.csv"))
+
+
+def test_mlflow_gets_a_database_in_the_run_folder_unless_it_is_told_where_to_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class MLFlowLogger(Book):
+        """Has the settings of the one of Lightning."""
+
+        def __init__(self, title: str = "", tracking_uri: str = "", artifact_location: str = "", save_dir: str = ""):
+            super().__init__(tracking_uri, artifact_location)
+
+    monkeypatch.setattr(sys.modules[HERE], "MLFlowLogger", MLFlowLogger, raising=False)
+    for given, uri in (({"title": "a"}, f"sqlite:///{tmp_path}/mlflow.db"), ({"tracking_uri": "http://a"}, "http://a")):
+        trainer = {"max_epochs": 1, "logger": {f"{HERE}.MLFlowLogger": given}}
+        [logger] = extra_loggers(Config.model_validate({"data": DATA, "trainer": trainer}), tmp_path)
+        assert logger.title == uri
+
+
+def test_a_full_disk_still_ends_the_training() -> None:
+    book = Book("a", "b")
+    book.log_metrics = lambda *_: exec("raise OSError(28, 'No space left on device')")  # type: ignore[method-assign]
+    works = guard(book, "trainer.logger")
+    with pytest.raises(OSError, match="No space left"):
+        book.log_metrics({"a": 1.0})
+    assert works()
+
+
+def test_each_training_has_a_run_of_weights_and_biases_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    wandb = SimpleNamespace(run=None)
+    monkeypatch.setitem(sys.modules, "wandb", wandb)
+    ended = []
+    with own_runs():
+        wandb.run = SimpleNamespace(finish=lambda: ended.append("own"))
+    assert ended == ["own"]
+    with own_runs():  # which was begun by the user
+        pass
+    assert ended == ["own"]
+
+
+def test_a_trial_sends_nothing() -> None:
+    config = Config.model_validate({"data": DATA, "trainer": {"max_epochs": 9, "logger": ["CSVLogger"]}})
+    assert debug_config(config).loggers == []
+
+
+def test_another_logger_in_a_later_file_replaces_the_one_before(tmp_path: Path) -> None:
+    one, other = tmp_path / "one.yaml", tmp_path / "other.yaml"
+    one.write_text(yaml.safe_dump({"data": DATA, "trainer": {"logger": {"CSVLogger": {"name": "a"}}}}))
+    other.write_text(yaml.safe_dump({"trainer": {"logger": {"TensorBoardLogger": {"name": "b"}}}}))
+    assert [logger.name for logger in load_config([one, other]).loggers] == ["TensorBoardLogger"]
+    other.write_text(yaml.safe_dump({"trainer": {"logger": {"CSVLogger": {"version": 1}}, "max_epochs": 3}}))
+    config = load_config([one, other])
+    assert (config.loggers[0].kwargs, config.trainer["max_epochs"]) == ({"name": "a", "version": 1}, 3)
+
+
 def test_an_average_of_the_weights_is_scored_kept_and_gone_on_from(write_config: Write) -> None:
-    ema = {"callbacks": [{"EMAWeightAveraging": {"decay": 0.5}}]}
-    whole = fit(load_config(write_config(**ema, run={"name": "whole"})))
-    checkpoint = torch.load(whole.folder.last, weights_only=True)
+    ema = {"callbacks": [{"EMAWeightAveraging": {"decay": 0.5}}], "data": {"test_csv": None}}
+    parts = fit(load_config(write_config(**ema, run={"name": "parts"}), ["trainer.max_epochs=1", "scheduler=null"]))
+    checkpoint = torch.load(parts.folder.best, weights_only=True)
     average, current = checkpoint["state_dict"], checkpoint["current_model_state"]
     assert average.keys() == current.keys()
     assert any(not torch.equal(average[name], current[name]) for name in average)
-    fit(load_config(write_config(**ema, run={"name": "parts"}), ["trainer.max_epochs=1", "scheduler=null"]))
+    # Its scores, which were computed from a checkpoint that knows of no callback, are those of the training.
+    assert parts.metrics["valid/dice"].iloc[-1] == pytest.approx(parts.scores("valid")["dice"], abs=1e-6)
     parts = fit(load_config(write_config(**ema, run={"name": "parts"}), ["scheduler=null"]), ckpt_path="last")
     straight = fit(load_config(write_config(**ema, run={"name": "straight"}), ["scheduler=null"]))
     assert parts.metrics.drop(columns="seconds").equals(straight.metrics.drop(columns="seconds"))
-    one, other = read_weights(parts.folder.last), read_weights(straight.folder.last)
-    assert all(torch.equal(one[name], other[name]) for name in other)
+    for key in ("state_dict", "current_model_state"):
+        one, other = (torch.load(run.folder.last, weights_only=True)[key] for run in (parts, straight))
+        assert all(torch.equal(one[name], other[name]) for name in other)
+    assert read_weights(parts.folder.last).keys() == {name.removeprefix("network.") for name in average}
+
+
+def test_another_model_checkpoint_leaves_ours_alone(write_config: Write) -> None:
+    extra = {"ModelCheckpoint": {"monitor": "valid/dice", "mode": "max", "save_top_k": 2, "save_last": True}}
+    run = fit(load_config(write_config(callbacks=[extra]), ["data.test_csv=null"]))
+    assert sorted(file.name for file in run.folder.checkpoints.iterdir()) == ["best.ckpt", "last.ckpt"]
+    assert len(list((run.folder.logs / "checkpoints").glob("*.ckpt"))) == 3
+    assert torch.load(run.folder.last, weights_only=True)["epoch"] == 1
+
+
+@pytest.mark.slow
+def test_two_processes_have_the_same_weights_and_tell_them_once(write_config: Write, tmp_path: Path, cli: Any) -> None:
+    from trainlib.build.components import build_model
+
+    model = {"UNet": {"channels": [4, 8], "strides": [2], "num_res_units": 1, "norm": "batch"}}
+    torch.manual_seed(3)
+    weights = build_model(Config.model_validate({"data": DATA, "model": model})).state_dict()
+    missing = "model.2.0.conv.bias"
+    torch.save({name: value for name, value in weights.items() if name != missing}, tmp_path / "start.pt")
+    write_config(
+        model=model | {"weights": str(tmp_path / "start.pt"), "freeze": ["model.0"]},
+        callbacks=[{"EMAWeightAveraging": {"decay": 0.5}}, {"ModelCheckpoint": {"monitor": "valid/dice"}}],
+        trainer={"devices": 2, "accelerator": "cpu", "strategy": "ddp", "logger": ["CSVLogger"]},
+    )
+    done = cli("fit", "-c", "config.yaml", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    for text in (done.stdout, (tmp_path / "runs/tiny/logs/trainlib.log").read_text()):
+        assert text.count(f"not in the file, and as initialised: {missing}") == 1
+    state = torch.load(tmp_path / "runs/tiny/checkpoints/last.ckpt", weights_only=True)["current_model_state"]
+    frozen = [name for name in weights if name.startswith("model.0.")]
+    assert all(torch.equal(state[f"network.{name}"], weights[name]) for name in frozen)
+    tables = list((tmp_path / "runs/tiny/logs").glob("lightning_logs/version_*/metrics.csv"))
+    assert len(tables) == 1
+    assert len([row for row in csv.DictReader(tables[0].open()) if row["valid/dice"]]) == 2
 
 
 def test_extras_are_written_as_they_are_read(tmp_path: Path) -> None:
@@ -147,6 +279,12 @@ def test_extras_are_written_as_they_are_read(tmp_path: Path) -> None:
             ("callbacks", 1, "EarlyStopping"),
             "callbacks[1]: EarlyStopping cannot be used here. Use the section early_stopping, under which a run can "
             "be resumed.",
+        ),
+        (
+            "StochasticWeightAveraging",
+            ("callbacks", 1, "StochasticWeightAveraging"),
+            "callbacks[1]: StochasticWeightAveraging cannot be used here. No checkpoint would hold its average. Use "
+            "WeightAveraging or EMAWeightAveraging.",
         ),
         (
             "RichProgressBar",

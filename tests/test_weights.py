@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import hashlib
 import logging
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -16,11 +19,14 @@ import yaml
 from trainlib import fit, load_config
 from trainlib.build.check import check_components
 from trainlib.build.components import build_model
-from trainlib.build.freezing import freeze
-from trainlib.checkpoints.starting import load_weights, read_weights, start_from_weights
+from trainlib.build.freezing import evaluating, freeze
+from trainlib.checkpoints.foreign import read_weights
+from trainlib.checkpoints.starting import collapsed, load_weights, start_from_weights
+from trainlib.commands.reproduce.data import check_data
+from trainlib.commands.reproduce.original import open_original
 from trainlib.config.load import dump_config
 from trainlib.config.schema import Config
-from trainlib.errors import CheckpointError
+from trainlib.errors import CheckpointError, InputError
 from trainlib.folders.results import Run
 
 UNET = {"channels": [4, 8], "strides": [2], "num_res_units": 1, "dropout": 0.1}
@@ -57,7 +63,7 @@ def trained(phantom: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
         "run": {"name": "first", "root": str(folder)},
         "data": {**DATA, "root": str(phantom), "num_workers": 0},
         "transforms": {"train": [{"RandSpatialCropd": {"roi_size": [16, 16, 8]}}]},
-        "model": {"UNet": UNET},
+        "model": {"UNet": UNET | {"norm": "batch"}},
         "trainer": {"max_epochs": 1, "limit_train_batches": 1},
         **dict.fromkeys(("emissions", "report", "progress")),
     }
@@ -76,8 +82,9 @@ def trained(phantom: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
         lambda state: {"epoch": 3, "model": {f"module.{name}": value for name, value in state.items()}},
         lambda state: {"state_dict": {f"network._orig_mod.{name}": value for name, value in state.items()}},
         lambda state: {"network_weights": state, "init_args": {"plans": "x"}},
+        lambda state: {"model": {f"model.module._orig_mod.{name}": value for name, value in state.items()}},
     ],
-    ids=["plain", "lightning", "distributed", "compiled", "nnunet"],
+    ids=["plain", "lightning", "distributed", "compiled", "nnunet", "all"],
 )
 def test_weights_are_found_wherever_other_tools_keep_them(
     network: torch.nn.Module, tmp_path: Path, wrap: Callable[[Any], Any]
@@ -92,39 +99,87 @@ def test_a_training_starts_from_a_run_or_one_of_its_checkpoints(trained: Run, wh
     file = trained.folder.last if which == "last" else trained.folder.best
     state = torch.load(file, weights_only=True)["state_dict"]
     expected = {name.removeprefix("network."): value for name, value in state.items() if name.startswith("network.")}
-    assert equal(start(config_with(weights=str(path))), expected)
+    assert equal(start(config_with(UNet=UNET | {"norm": "batch"}, weights=str(path))), expected)
+
+
+def told(config: Config, caplog: pytest.LogCaptureFixture) -> list[str]:
+    """List what is told of the weights that a network starts from."""
+    with caplog.at_level(logging.INFO, logger="trainlib"):
+        found = start_from_weights(build_model(config), config)
+        assert found is not None
+        found.tell()
+    return [record.getMessage() for record in caplog.records]
 
 
 def test_layers_that_do_not_fit_are_listed_and_the_others_taken(
     network: torch.nn.Module, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    weights = network.state_dict()
+    weights, file = network.state_dict(), tmp_path / "weights.pt"
     names = list(weights)
     missing, other = names[0], names[-1]
+    shape, total = tuple(weights[other].shape), sum(value.numel() for value in weights.values())
+    share = 1 - (weights[missing].numel() + weights[other].numel()) / total
     del weights[missing]
-    weights |= {other: torch.zeros(99), "head.weight": torch.zeros(2)}
-    torch.save(weights, tmp_path / "weights.pt")
-    with caplog.at_level(logging.INFO, logger="trainlib"):
-        started = start(config_with(weights=str(tmp_path / "weights.pt"), freeze=["model.0"]))
+    weights |= {other: torch.zeros(99), "head.weight": torch.zeros(2), "head.bias": torch.zeros(2)}
+    torch.save(weights, file)
+    config = config_with(weights=str(file), freeze=["model.0"])
+    started = start(config)
     assert all(torch.equal(started[name], weights[name]) for name in names[1:-1])
-    assert [record.getMessage() for record in caplog.records] == [
-        f"model.weights: {len(names) - 2} of {len(names)} tensors from {tmp_path / 'weights.pt'}.",
-        f"model.weights: {missing} is not in the file, and starts at random.",
-        f"model.weights: {other} has shape (99,) in the file, {tuple(started[other].shape)} in the network, "
-        "and starts at random.",
-        "model.weights: head.weight is in the file and not in the network.",
+    assert told(config, caplog) == [
+        f"model.weights: {len(names) - 2} of {len(names)} tensors, {100 * share:.0f} % of all values, from {file}.",
+        f"model.weights: {other} has shape (99,) in the file, {shape} in the network, and stays as it was initialised.",
+        f"model.weights: not in the file, and as initialised: {missing}.",
+        "model.weights: not in the network, and left out: head (2 tensors).",
         f"model.freeze: frozen at random values, for the file does not have them: {missing}.",
     ]
 
 
-def test_what_is_loaded_names_what_was_taken(network: torch.nn.Module) -> None:
-    result = load_weights(network, dict(network.state_dict()))
-    assert (result.taken, result.misfits) == (list(network.state_dict()), [])
+def test_hundreds_of_misfits_are_told_in_a_few_lines(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    wide = {"channels": [8, 16, 32, 64], "strides": [2, 2, 2], "num_res_units": 3, "norm": "batch"}
+    network = build_model(config_with())
+    (network_file := tmp_path / "weights.pt").touch()
+    torch.save(build_model(config_with(UNet=UNET | wide)).state_dict(), network_file)
+    config = config_with(UNet=UNET | wide | {"channels": [8, 16, 32, 65]}, weights=str(network_file))
+    lines = told(config, caplog)
+    found = start_from_weights(build_model(config), config)
+    assert found is not None
+    assert len(found.reshaped) > 20
+    assert len(list(found.misfits())) == len(found.reshaped)
+    assert len(lines) == 1 + 12 + 1
+    assert lines[-1] == (
+        f"model.weights: {len(found.reshaped) - 12} more tensors of another shape; snapshot/weights.txt lists all."
+    )
+    assert network is not None
+
+
+def test_modules_are_named_in_place_of_all_their_tensors() -> None:
+    names = ["decoder.0.weight", "decoder.0.bias", "decoder.1.weight", "encoder.norm.weight", "head"]
+    assert collapsed(names, [*names, "encoder.norm.bias", "encoder.conv.weight"]) == [
+        "decoder (3 tensors)",
+        "encoder.norm.weight",
+        "head",
+    ]
+
+
+def test_nothing_in_the_file_is_left_out_in_silence(network: torch.nn.Module) -> None:
+    weights = {f"module.{name}": value for name, value in network.state_dict().items()}
+    result = load_weights(network, weights | {"teacher.weight": torch.zeros(3)}, Path("weights.pt"))
+    assert result.taken == list(network.state_dict())
+    assert list(result.misfits()) == ["teacher.weight is not in the network"]
 
 
 def test_a_file_of_which_nothing_fits_is_refused(tmp_path: Path) -> None:
     torch.save(torch.nn.Linear(2, 2).state_dict(), tmp_path / "weights.pt")
-    with pytest.raises(CheckpointError, match=r"model.weights: nothing in .*weights.pt fits the network"):
+    with pytest.raises(CheckpointError, match=r"model.weights: nothing in .*weights.pt fits the network: .* is not in"):
+        start(config_with(weights=str(tmp_path / "weights.pt")))
+
+
+def test_weights_that_are_not_finite_are_refused(network: torch.nn.Module, tmp_path: Path) -> None:
+    weights = network.state_dict()
+    spoilt = list(weights)[2]
+    weights[spoilt] = torch.full_like(weights[spoilt], float("nan"))
+    torch.save(weights, tmp_path / "weights.pt")
+    with pytest.raises(CheckpointError, match=rf"model.weights: {spoilt} in .*weights.pt is not finite"):
         start(config_with(weights=str(tmp_path / "weights.pt")))
 
 
@@ -137,8 +192,11 @@ class Code:
     [
         (lambda path: path.write_bytes(b"no weights"), "cannot be read as a checkpoint.*torch has not written it"),
         (lambda path: torch.save({"epoch": 3}, path), "holds no weights: expected a state dict"),
-        (lambda path: torch.save({"a": Code()}, path), "Code, which is code and no data; nothing of it was run"),
-        (lambda path: path.mkdir(), "is no run folder with a checkpoint: it has no best.ckpt"),
+        (
+            lambda path: torch.save({"a": Code()}, path),
+            "Code, which is code and no data; nothing of it was run.* Save its state dict alone",
+        ),
+        (lambda path: path.mkdir(), "is no run folder with a checkpoint: it has no checkpoints/best.ckpt"),
         (lambda path: None, "there is no file or run folder"),
     ],
 )
@@ -156,23 +214,57 @@ def test_a_missing_file_is_told_with_its_line(write_config: Write, cli: Callable
     assert "data.batch_size" in done.stderr
 
 
-def test_weights_and_frozen_layers_reach_the_checkpoint_and_the_run_is_continued(
-    trained: Run, write_config: Write, tmp_path: Path
+@pytest.fixture(scope="module")
+def tuned(trained: Run) -> Run:
+    """A run of one epoch that started from a copy of the other's weights, with a batch normalisation frozen."""
+    folder = trained.folder.path.parent
+    shutil.copy(trained.folder.best, folder / "copied.ckpt")
+    overrides = ["run.name=tuned", f"model.weights={folder / 'copied.ckpt'}", "model.freeze=[model.0]"]
+    return fit(load_config(folder / "config.yaml", overrides))
+
+
+def test_weights_and_frozen_layers_reach_the_checkpoint_and_the_log(trained: Run, tuned: Run) -> None:
+    before, after = read_weights(trained.folder.best), read_weights(tuned.folder.last)
+    frozen = {name for name in before if name.startswith("model.0.")}
+    assert any("running_mean" in name for name in frozen)
+    assert {name for name in before if torch.equal(before[name], after[name])} >= frozen
+    assert {name for name in before if not torch.equal(before[name], after[name])}
+    assert tuned.folder.log.read_text().count(f"{len(before)} of {len(before)} tensors, 100 % of all values") == 1
+
+
+def test_a_run_is_continued_without_its_starting_weights_and_with_another_part_frozen(
+    tuned: Run, tmp_path: Path, cli: Callable[..., Any]
 ) -> None:
-    config = write_config(model={"UNet": UNET, "weights": str(trained.folder.path), "freeze": ["model.0"]})
-    run = fit(load_config(config, ["trainer.max_epochs=1"]))
-    before, after = read_weights(trained.folder.best), read_weights(run.folder.last)
-    frozen = {name for name in before if name.startswith("network.model.0.")}
-    assert frozen
-    assert all(torch.equal(before[name], after[name]) for name in frozen)
-    moved = {name for name in before if name.startswith("network.") and not torch.equal(before[name], after[name])}
-    assert moved
-    assert not moved & frozen
-    # Going on needs no weights but those of the checkpoint, and may train all of the network.
-    again = fit(load_config(config, [f"model.weights={trained.folder.best}", "model.freeze=[]"]), ckpt_path="last")
-    assert again.folder.path == run.folder.path
-    last = read_weights(again.folder.last)
-    assert any(not torch.equal(before[name], last[name]) for name in frozen)
+    shutil.copytree(tuned.folder.path, tmp_path / "tuned")
+    changes = ["model.weights=gone.pt", "model.freeze=[]", "trainer.max_epochs=2", f"run.root={tmp_path}"]
+    last = tmp_path / "tuned/checkpoints/last.ckpt"
+    before = read_weights(last)
+    done = cli("fit", "-c", tuned.folder.config, "--ckpt_path", last, "--no-check", *changes, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    after = read_weights(last)
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert {name for name in moved if name.startswith("model.0.") and "running" not in name}
+
+
+def test_the_snapshot_knows_the_starting_weights_and_a_repetition_misses_them(tuned: Run, tmp_path: Path) -> None:
+    run = tmp_path / "tuned"
+    shutil.copytree(tuned.folder.path, run)
+    file = Path(str(tuned.config.model.weights))
+    rows = list(csv.DictReader((run / "snapshot/weights.csv").open()))
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    assert [(row["path"], row["sha256"]) for row in rows] == [(str(file), digest)]
+    check = check_data(open_original(run))
+    assert (check.missing, check.changed) == ([], [])
+    kept = file.read_bytes()
+    try:
+        file.write_bytes(kept[:-1] + bytes([kept[-1] ^ 1]))
+        [changed] = check_data(open_original(run)).changed
+        assert f"{file} has changed since the run" in changed.text
+        file.unlink()
+        [missing] = check_data(open_original(run)).missing
+        assert missing.text == f"{file} is missing."
+    finally:
+        file.write_bytes(kept)
 
 
 # Freezing
@@ -187,26 +279,68 @@ def test_a_module_that_is_named_is_frozen_with_all_in_it(network: torch.nn.Modul
     assert modules == [network.get_submodule("model.0")]
 
 
-def test_statistics_of_a_frozen_normalisation_stay(write_config: Write) -> None:
+@pytest.mark.parametrize("patterns", [["model.0"], ["model.0.*"], ["model.0.*.weight", "model.0.*.bias"]])
+def test_statistics_of_a_frozen_normalisation_stay(write_config: Write, patterns: list[str]) -> None:
     from trainlib.tasks import TASKS
 
-    config = load_config(write_config(model={"UNet": UNET | {"norm": "batch"}, "freeze": ["model.0"]}))
+    config = load_config(write_config(model={"UNet": UNET | {"norm": "batch"}, "freeze": patterns}))
     task = TASKS["segmentation"](config)
     task.configure_model()
-    task.train()
     frozen, trained = task.network.get_submodule("model.0"), task.network.get_submodule("model.2")
     before = {name: value.clone() for name, value in frozen.state_dict().items() if "running" in name}
-    task.network(torch.randn(2, 1, 16, 16, 8))
     assert before
-    assert all(torch.equal(frozen.state_dict()[name], value) for name, value in before.items())
-    assert (frozen.training, trained.training) == (False, True)
+    for prepare in (lambda: None, task.train, lambda: evaluating(task.network).__enter__()):
+        prepare()
+        task.network(torch.randn(2, 1, 16, 16, 8))
+        assert all(torch.equal(frozen.state_dict()[name], value) for name, value in before.items())
+    task.train()
+    norm = "conv.unit0.adn.N"
+    assert (frozen.get_submodule(norm).training, trained.training) == (False, True)
+
+
+def test_each_module_returns_to_its_own_mode() -> None:
+    network = torch.nn.Sequential(torch.nn.Dropout(), torch.nn.BatchNorm1d(2).eval())
+    with evaluating(network):
+        assert not any(module.training for module in network.modules())
+    assert [module.training for module in network.modules()] == [True, True, False]
+
+
+def test_a_parameter_with_two_names_is_frozen_by_either() -> None:
+    network = torch.nn.ModuleDict({"encoder": torch.nn.Linear(2, 2), "decoder": torch.nn.Linear(2, 2)})
+    network["decoder"].weight = network["encoder"].weight
+    freeze(network, ["decoder"])
+    assert [name for name, value in network.named_parameters() if value.requires_grad] == ["encoder.bias"]
+
+
+def test_decay_of_weights_leaves_frozen_ones_alone_and_no_memory_is_kept_of_them(network: torch.nn.Module) -> None:
+    from trainlib.build.components import build_optimizer
+
+    freeze(network, ["model.0"])
+    before = {name: value.clone() for name, value in network.named_parameters()}
+    optimizer = build_optimizer(config_with(), network.parameters())
+    optimizer.param_groups[0]["weight_decay"] = 0.5
+    network(torch.randn(1, 1, 16, 16, 8)).sum().backward()
+    optimizer.step()
+    same = {name for name, value in network.named_parameters() if torch.equal(value, before[name])}
+    assert same == {name for name in before if name.startswith("model.0.")}
+    assert len(optimizer.state) == len(before) - len(same)
+
+
+def test_a_training_from_python_refuses_patterns_that_stand_for_nothing(write_config: Write) -> None:
+    config = load_config(write_config(model={"UNet": UNET, "freeze": ["encoder"]}))
+    with pytest.raises(InputError, match=r"model.freeze: no part of the network is named 'encoder'"):
+        fit(config)
 
 
 @pytest.mark.parametrize(
     ("patterns", "key", "text"),
     [
         (["modle.0"], ("model", "freeze", 0), "no part of the network is named 'modle.0'. Did you mean model.0?"),
-        (["*", "encoder*"], ("model", "freeze", 1), "no part of the network is named 'encoder*'. Its parts are model."),
+        (
+            ["*", "encoder*"],
+            ("model", "freeze", 1),
+            "no part of the network is named 'encoder*'. Its parts are model.0, model.1 and model.2.",
+        ),
         (["model"], ("model", "freeze"), "leaves nothing of the network to train. Name fewer parts."),
     ],
 )
@@ -254,7 +388,11 @@ def test_another_network_leaves_the_weights_behind(
     [
         ("model.weights=5", "model.weights: expected a string, found 5"),
         ("model.freeze=encoder", "model.freeze: expected a list, found 'encoder'"),
-        ("model={UNet: {}, weight: a.pt}", "model: expected one name with its keywords, found UNet, weight"),
+        ("model={UNet: {}, weight: a.pt}", "model.weight is not a setting. Did you mean model.weights?"),
+        ("model.wieghts=a.pt", "model.wieghts is not a setting. Did you mean model.weights?"),
+        ("model.freez=[a]", "model.freez is not a setting. Did you mean model.freeze?"),
+        ("model.bundel=a", "model.bundel is not a setting. Did you mean model.bundle?"),
+        ("model={UNet: {}, bundle: a}", "model: expected one name with its keywords, found UNet, bundle"),
     ],
 )
 def test_what_stands_beside_the_network_is_checked(tmp_path: Path, override: str, message: str) -> None:

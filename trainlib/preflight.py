@@ -20,12 +20,13 @@ from trainlib.suggest import did_you_mean
 _SHAPING = {"task", "data", "transforms", "model", "loss", "inferer", "patch"}
 
 
-def quick_problems(loaded: Loaded, command: str = "fit") -> list[Problem]:
+def quick_problems(loaded: Loaded, command: str = "fit", *, continued: bool = False) -> list[Problem]:
     """Find what can be seen without importing torch: CSVs, files, patch scripts, settings that exclude each other.
 
     Args:
         loaded: A config as it was read; its own problems are not repeated.
         command: ``fit``, ``validate``, ``test`` or ``predict``; what it does not read is not looked at.
+        continued: Whether a run is continued, which needs no weights to start from.
     """
     from trainlib.data.splits import SPLITS_OF, check_splits
 
@@ -34,7 +35,8 @@ def quick_problems(loaded: Loaded, command: str = "fit") -> list[Problem]:
         return []
     mistakes = [*_contradictions(config)]
     if command == "fit":
-        mistakes += [*_unusable_credentials(config), *unwritable_places(config), *_absent_weights(config)]
+        mistakes += [*_unusable_credentials(config), *unwritable_places(config)]
+        mistakes += [] if continued else _absent_weights(config)
     problems = [Problem(text, loaded.sources.locate(key)) for key, text in mistakes if not _rests_on(loaded, key)]
     read = ["root", "image_cols", "label_cols", "group_col"]
     # Without classes, as where they are wrong altogether, cells are not compared with them.

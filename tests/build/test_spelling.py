@@ -20,6 +20,7 @@ MISTAKES: list[dict[str, Any]] = [
     {"model": {"UNet": {"channels": [4, 8], "stride": [2]}}},
     {"model": {"UNet": {"channels": "4, 8", "strides": [2]}}},
     {"model": "Wombat"},
+    {"model": {"UNet": {"channels": [4, 8], "strides": [2], "weights": "runs/a"}}},
     {"loss": "DiceLos"},
     {"loss": {"DiceLoss": {"sofmax": True}}},
     {"optimizer": {"AdamW": {"lrr": 0.1}}},

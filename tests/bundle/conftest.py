@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+import sysconfig
+import venv
+from collections.abc import Callable, Iterable
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 from tests.conftest import TINY
 from trainlib import fit, load_config
@@ -28,6 +34,50 @@ def train(folder: Path, root: Path, **sections: Any) -> Path:
         content[name] = content.get(name, {}) | value if both else value
     (folder / "config.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
     return fit(load_config(folder / "config.yaml"), check=False).folder.path
+
+
+@pytest.fixture
+def monai_python(tmp_path: Path) -> Callable[..., Path]:
+    """Make an environment that has some packages of this one, with what they need, and nothing else."""
+
+    def make(packages: Iterable[str]) -> Path:
+        folder = tmp_path / "environment"
+        venv.create(folder, symlinks=True, with_pip=False)
+        site = Path(sysconfig.get_path("purelib", vars={"base": str(folder), "platbase": str(folder)}))
+        for file in _files(_closure(packages)):
+            link = site / file.name
+            if file.exists() and not link.exists():
+                link.symlink_to(file)
+        return folder / "bin" / Path(sys.executable).name
+
+    return make
+
+
+def _closure(packages: Iterable[str]) -> set[str]:
+    """List packages with all that they need, as far as it is installed."""
+    found: set[str] = set()
+    waiting = list(packages)
+    while waiting:
+        name = waiting.pop().lower()
+        if name in found:
+            continue
+        try:
+            needs = [Requirement(text) for text in distribution(name).requires or []]
+        except PackageNotFoundError:
+            pytest.skip(f"{name}, which the bundle asks for, is not installed")
+        found.add(name)
+        waiting += [need.name for need in needs if need.marker is None or need.marker.evaluate({"extra": ""})]
+    return found
+
+
+def _files(packages: set[str]) -> set[Path]:
+    """List the files and folders at the top of `site-packages` that belong to packages."""
+    return {
+        Path(str(distribution(name).locate_file(file.parts[0])))
+        for name in packages
+        for file in distribution(name).files or []
+        if file.parts[0] not in ("..", "__pycache__")
+    }
 
 
 @pytest.fixture(scope="session")
@@ -71,6 +121,8 @@ def patched_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         data={"classes": CLASSES, "image_cols": [name for name in columns if name != "label"]},
         transforms=TINY["transforms"] | {"base": base},
         patch={"model": str(folder / "nets.py"), "transforms": str(folder / "steps.py")},
+        optimizer={"AdamW": {"lr": 0.05}},
+        trainer={"max_epochs": 10},
     )
 
 

@@ -1,124 +1,45 @@
-"""A run becomes a bundle that MONAI runs by itself."""
+"""A run becomes a bundle with the parts that MONAI defines."""
 
 from __future__ import annotations
 
-import csv
 import json
-import os
-import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import nibabel as nib
-import numpy as np
 import pytest
 import torch
 import yaml
-from PIL import Image
 
-from trainlib import load_config, predict
+from trainlib import load_config
+from trainlib.bundle.references import loss_of, pipeline_of
+from trainlib.bundle.standalone import imported
 from trainlib.bundle.writing import write_bundle
+from trainlib.config.component import Component
 from trainlib.errors import ConfigError
 from trainlib.folders.results import load_run
-
-# A finder that refuses trainlib, as in an environment that does not have it.
-_WITHOUT = """
-import sys
-class Refused:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] == "trainlib":
-            raise ModuleNotFoundError("No module named 'trainlib'")
-sys.meta_path.insert(0, Refused())
-"""
-
-
-def monai_alone(bundle: Path, *arguments: str) -> None:
-    """Run a bundle with MONAI's command line, where trainlib cannot be imported."""
-    pytest.importorskip("ignite")
-    pytest.importorskip("fire")
-    code = f"{_WITHOUT}\nimport runpy\nsys.argv[1:] = {['run', *arguments]!r}\n"
-    code += "runpy.run_module('monai.bundle', run_name='__main__')"
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=bundle,
-        env=os.environ,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-9000:]
-
-
-def predicted_by_trainlib(run: Path, out: Path) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    opened = load_run(run)
-    predict(opened.config, opened.checkpoint, out=out)
-    for path in sorted(out.glob("*.png")):
-        yield path.name, np.asarray(Image.open(path)), np.eye(4)
-    for path in sorted(out.glob("*.nii.gz")):
-        image = nib.load(path)
-        yield path.name, np.asanyarray(image.dataobj), image.affine
-
-
-def compare(run: Path, bundle: Path, out: Path) -> None:
-    config = load_run(run).config
-    arguments = ["--config_file", "configs/inference.yaml", "--dataset_dir", config.data.root]
-    arguments += ["--csv", str(config.data_path(config.data.test_csv or "")), "--output_dir", str(out / "monai")]
-    monai_alone(bundle, *arguments)
-    expected = list(predicted_by_trainlib(run, out / "trainlib"))
-    assert len(expected) >= 2
-    assert any(voxels.any() for _, voxels, _ in expected)
-    for name, voxels, affine in expected:
-        if name.endswith(".png"):
-            np.testing.assert_array_equal(np.asarray(Image.open(out / "monai" / name)), voxels)
-            continue
-        found = nib.load(out / "monai" / name)
-        np.testing.assert_array_equal(np.asanyarray(found.dataobj), voxels)
-        np.testing.assert_allclose(found.affine, affine, atol=1e-5)
-
-
-def test_monai_alone_writes_the_voxels_that_trainlib_predicts(run: Path, tmp_path: Path) -> None:
-    compare(run, write_bundle(run, tmp_path / "bundle"), tmp_path)
-
-
-def test_pictures_and_slices_are_written_in_their_own_size(flat_run: Path, tmp_path: Path) -> None:
-    compare(flat_run, write_bundle(flat_run, tmp_path / "bundle"), tmp_path)
 
 
 def test_patched_network_and_transforms_come_along_as_scripts(patched_run: Path, tmp_path: Path) -> None:
     bundle = write_bundle(patched_run, tmp_path / "bundle")
     found = {path.name for path in (bundle / "scripts").iterdir()}
-    assert found == {"__init__.py", "nets.py", "network.py", "saving.py", "settings.json", "steps.py"}
-    assert "import" not in [
-        line.split()[0] for line in (bundle / "scripts" / "nets.py").read_text().splitlines() if "trainlib" in line
-    ]
+    packed = {"cases.py", "formats.py", "naming.py", "saving.py"}
+    assert found == packed | {"__init__.py", "nets.py", "network.py", "settings.json", "steps.py"}
+    for path in (bundle / "scripts").glob("*.py"):
+        assert "trainlib" not in imported(path.read_text())
     assert str(patched_run.parent) not in "".join(path.read_text() for path in (bundle / "scripts").iterdir())
-    compare(patched_run, bundle, tmp_path)
 
 
-def test_a_classification_gives_the_probabilities_that_trainlib_predicts(classifier_run: Path, tmp_path: Path) -> None:
-    bundle = write_bundle(classifier_run, tmp_path / "bundle")
-    opened = load_run(classifier_run)
-    config = opened.config
-    monai_alone(
-        bundle, "--config_file", "configs/inference.yaml", "--dataset_dir", config.data.root,
-        "--csv", str(config.data_path("test.csv")), "--output_dir", str(tmp_path / "monai"),
-    )  # fmt: skip
-    predict(config, opened.checkpoint, out=tmp_path / "trainlib")
-    with (tmp_path / "trainlib" / "predictions.csv").open() as file:
-        expected = {Path(row["image"]).name: row for row in csv.DictReader(file)}
-    with (tmp_path / "monai" / "predictions.csv").open() as file:
-        header, *rows = csv.reader(file)
-    assert header == ["image", *(f"probability_{cls}" for cls in config.data.classes)]
-    found = {Path(name).name: values for name, *values in rows}
-    assert found.keys() == expected.keys()
-    for name, values in found.items():
-        wanted = [float(expected[name][f"probability_{cls}"]) for cls in config.data.classes]
-        np.testing.assert_allclose(list(map(float, values)), wanted, atol=1e-5)
-    assert not (bundle / "configs" / "train.yaml").exists()
-    assert "There is no `configs/train.yaml`" in (bundle / "docs" / "README.md").read_text()
+def test_a_bundle_is_tried_without_leaving_a_trace(
+    patched_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    bundle = write_bundle(patched_run, tmp_path / "bundle")
+    assert not [*bundle.rglob("__pycache__")]
+    assert not sys.dont_write_bytecode
+    assert str(bundle) not in sys.path
+    assert "scripts" not in sys.modules
 
 
 def test_a_bundle_has_the_parts_that_monai_defines(run: Path, tmp_path: Path) -> None:
@@ -131,12 +52,25 @@ def test_a_bundle_has_the_parts_that_monai_defines(run: Path, tmp_path: Path) ->
     scores = load_run(run).scores("test")
     assert metadata["eval_metrics"]["dice"] == pytest.approx(scores["dice"])
     assert f"| dice | {scores['dice']:.4g} |" in (bundle / "docs" / "README.md").read_text()
+    assert "- cases: 6 for training, 3 for validation and 3 for test" in (bundle / "docs" / "README.md").read_text()
     files = {"meta_file": str(bundle / "configs" / "metadata.json"), "logging_file": False}
     for name, kind in (("inference", "infer"), ("train", "train")):
         workflow = ConfigWorkflow(str(bundle / "configs" / f"{name}.yaml"), workflow_type=kind, **files)
-        missing = {"infer": [], "train": []}
         found = [n for n, p in workflow.properties.items() if p["required"] and p["id"] not in workflow.parser]
-        assert found == missing[kind]
+        assert found == []
+
+
+def test_the_metadata_have_what_the_schema_of_monai_asks_for(run: Path, tmp_path: Path) -> None:
+    metadata = json.loads((write_bundle(run, tmp_path / "bundle") / "configs" / "metadata.json").read_text())
+    texts = ("version", "monai_version", "pytorch_version", "numpy_version", "task", "description", "authors")
+    assert all(isinstance(metadata[name], str) and metadata[name] for name in (*texts, "copyright", "schema"))
+    assert metadata["version"] in metadata["changelog"]
+    for tensors in metadata["network_data_format"].values():
+        for tensor in tensors.values():
+            assert isinstance(tensor["num_channels"], int)
+            assert all(isinstance(side, int) for side in tensor["spatial_shape"])
+            assert [*tensor["channel_def"]] == [str(i) for i in range(tensor["num_channels"])]
+            assert isinstance(tensor["is_patch_data"], bool)
 
 
 def test_the_scripted_network_gives_the_output_of_the_run(run: Path, tmp_path: Path) -> None:
@@ -148,16 +82,14 @@ def test_the_scripted_network_gives_the_output_of_the_run(run: Path, tmp_path: P
     torch.testing.assert_close(scripted(trained.example), trained.logits(trained.example), rtol=0, atol=1e-4)
 
 
-def test_the_training_goes_on_with_monai_alone(run: Path, tmp_path: Path) -> None:
-    bundle = write_bundle(run, tmp_path / "bundle")
-    root = load_run(run).config.data.root
-    arguments = ["--config_file", "configs/train.yaml", "--dataset_dir", root, "--max_epochs", "1"]
-    monai_alone(bundle, *arguments, "--output_dir", str(tmp_path / "out"))
-    before = torch.load(bundle / "models" / "model.pt", weights_only=True)
-    after = torch.load(tmp_path / "out" / "model.pt", weights_only=True)
-    after = after.get("model", after)
-    assert after.keys() == before.keys()
-    assert any((after[name] != before[name]).any() for name in before)
+def test_weights_of_the_loss_stay_a_tensor(run: Path) -> None:
+    from monai.bundle import ConfigParser
+
+    config = load_run(run).config
+    loss = config.loss.model_copy(update={"kwargs": config.loss.kwargs | {"weight": [0.5, 1.0, 2.0]}})
+    told = loss_of(config.model_copy(update={"loss": loss}))
+    built = ConfigParser({"device": "$torch.device('cpu')", "loss": told}).get_parsed_content("loss")
+    assert built.cross_entropy.weight.tolist() == [0.5, 1.0, 2.0]
 
 
 def test_a_bundle_can_be_an_archive(run: Path, tmp_path: Path) -> None:
@@ -165,6 +97,8 @@ def test_a_bundle_can_be_an_archive(run: Path, tmp_path: Path) -> None:
     assert archive == tmp_path / "bundle.zip"
     assert "bundle/configs/inference.yaml" in zipfile.ZipFile(archive).namelist()
     assert [path.name for path in tmp_path.iterdir()] == ["bundle.zip"]
+    with pytest.raises(ConfigError, match=r"bundle\.zip exists already"):
+        write_bundle(run, tmp_path / "bundle.zip", zipped=True)
 
 
 def test_what_is_there_is_not_replaced(run: Path, tmp_path: Path) -> None:
@@ -175,14 +109,20 @@ def test_what_is_there_is_not_replaced(run: Path, tmp_path: Path) -> None:
         write_bundle(tmp_path, tmp_path / "other")
 
 
-def test_a_script_that_needs_trainlib_is_refused(patched_run: Path, tmp_path: Path) -> None:
-    from trainlib.bundle.scripts import standalone
-    from trainlib.errors import PatchError
-
-    script = tmp_path / "model.py"
-    script.write_text("from trainlib.metrics import summary\n\n\ndef get_model(config):\n    return summary\n")
-    with pytest.raises(PatchError, match=r"model.py:1: a bundle must run without trainlib, and summary comes from it"):
-        standalone(script)
+@pytest.mark.parametrize(
+    "component",
+    [
+        {"post": [{"trainlib.bundle.packed.saving.SavePredictiond": {"output_dir": "x"}}]},
+        {"post": [{"AsDiscreted": {"to_onehot": "@x"}}]},
+    ],
+)
+def test_what_cannot_be_in_a_bundle_is_refused(run: Path, component: dict[str, Any]) -> None:
+    config = load_run(run).config
+    [(section, [step])] = component.items()
+    found = Component.model_validate(step)
+    changed = config.model_copy(update={"transforms": config.transforms.model_copy(update={section: [found]})})
+    with pytest.raises(ConfigError, match=r"is part of trainlib|would take the value '@x' for an expression"):
+        pipeline_of(changed, section)
 
 
 def test_no_place_of_this_machine_is_in_a_bundle(run: Path, patched_run: Path, tmp_path: Path) -> None:

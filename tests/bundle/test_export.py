@@ -48,6 +48,13 @@ class Moody(nn.Module):
         return image * 2 if torch.jit.is_scripting() else image
 
 
+class Shy(nn.Module):
+    """A network that gives something else once it is exported as ONNX."""
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return image * 2 if torch.onnx.is_in_onnx_export() else image
+
+
 class Unruly(nn.Module):
     """A network that can be neither scripted nor traced."""
 
@@ -65,6 +72,15 @@ def test_what_cannot_be_converted_is_told(run: Path, tmp_path: Path, network: nn
     trained = open_trained(run)
     with pytest.raises(ConfigError, match=said):
         conversion.to_torchscript(Trained(trained.run, trained.config, trained.checkpoint, network), tmp_path / "m.ts")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_onnx_file_that_gives_other_outputs_is_not_left(run: Path, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
+    trained = open_trained(run)
+    with pytest.raises(ConfigError, match="as ONNX the network gives other outputs, by up to"):
+        conversion.to_onnx(Trained(trained.run, trained.config, trained.checkpoint, Shy()), tmp_path / "m.onnx")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -87,5 +103,5 @@ def test_the_commands_tell_what_they_wrote(cli: Callable[..., Any], run: Path, t
     done = cli("bundle", run, tmp_path / "bundle")
     assert (done.returncode, done.stderr.strip()) == (
         2,
-        f"{tmp_path / 'bundle'} exists already. Choose another folder.",
+        f"{tmp_path / 'bundle'} exists already. Choose another name.",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -71,8 +72,107 @@ def test_a_bundle_is_trained_on_from_its_weights(
     for name, value in network.named_parameters():
         torch.testing.assert_close(state[f"network.{name}"], value.detach(), rtol=0, atol=1e-6)
     assert load_config(run.folder.config).model.kwargs == {"path": str(root)}
-    with pytest.raises(ConfigError, match="the network comes from a bundle itself"):
-        write_bundle(run.folder.path, run.folder.path / "bundle")
+
+
+def test_another_number_of_classes_gets_new_last_layers_which_are_told(
+    made: tuple[Path, nn.Module], write_config: Callable[..., Path], cli: Callable[..., Any]
+) -> None:
+    root, network = made
+    few = {"classes": CLASSES[:2], "label_map": {2: 0}}
+    optimizer = {"SGD": {"lr": 1e-12}}
+    config = {"data": few, "optimizer": optimizer, "scheduler": None}
+    misfit = cli("fit", "-c", write_config("misfit.yaml", model={"bundle": str(root)}, **config))
+    assert misfit.returncode == 2
+    assert "bundle: {path: DIR, out_channels: 3}" in misfit.stderr
+    model = {"bundle": {"path": str(root), "out_channels": 2}, "freeze": ["model.0"]}
+    path = write_config(model=model, **config)
+    done = cli("fit", "-c", path)
+    assert done.returncode == 0, done.stderr
+    last = "model.2.conv.weight"
+    shapes = [tuple(network.state_dict()[last].shape), (8 + 4, 2, 3, 3, 3)]
+    where = f"{shapes[0]} in the bundle, {shapes[1]} in the network"
+    sentence = f"model.bundle: {last} has shape {where}, and stays as it was initialised."
+    assert sentence in done.stdout + done.stderr
+    folder = Path(load_config(path).run.root) / "tiny"
+    state = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+    assert tuple(state[f"network.{last}"].shape) == shapes[1]
+    for name, value in network.named_parameters():
+        if name.startswith("model.0"):
+            torch.testing.assert_close(state[f"network.{name}"], value.detach(), rtol=0, atol=0)
+    assert (folder / "logs" / "trainlib.log").read_text().count(sentence) == 1
+    untrained = cli("test", "-c", path)
+    assert untrained.returncode == 2
+    assert "--ckpt_path is missing" in untrained.stderr
+
+
+def test_what_began_with_a_bundle_becomes_one_that_needs_it_no_more(
+    made: tuple[Path, nn.Module], write_config: Callable[..., Path], tmp_path: Path
+) -> None:
+    root, _ = made
+    (root / "LICENSE").write_text("Apache")
+    (root / "scripts").mkdir()
+    (root / "scripts" / "extra.py").write_text("import torch\n")
+    model = {"bundle": {"path": str(root), "channels": [4, 6]}}
+    run = fit(load_config(write_config(model=model)), check=False)
+    bundle = write_bundle(run.folder.path, tmp_path / "bundle")
+    assert (bundle / "LICENSE.origin").read_text() == "Apache"
+    assert "began with the bundle zoo" in (bundle / "docs" / "README.md").read_text()
+    shutil.rmtree(root)
+    state = torch.load(run.folder.best, weights_only=True)["state_dict"]
+    for name, value in bundled_network(str(bundle)).state_dict().items():
+        torch.testing.assert_close(value, state[f"network.{name}"], rtol=0, atol=0)
+
+
+def test_keywords_that_the_network_does_not_have_are_told(made: tuple[Path, nn.Module]) -> None:
+    root, _ = made
+    with pytest.raises(ConfigError, match=r"cannot be built: TypeError: .*out_chanels"):
+        bundled_network(str(root), out_chanels=2)
+    torch.save({"other": torch.zeros(3)}, root / "models" / "model.pt")
+    with pytest.raises(ConfigError, match=r"none of the weights .* fits"):
+        bundled_network(str(root), out_channels=6)
+    (root / "configs" / "inference.json").write_text(
+        '{"network_def": "$torch.nn.Identity()", "imports": ["$import torch"]}'
+    )
+    with pytest.raises(
+        ConfigError, match="network_def is no mapping with a _target_, so that out_channels cannot be set"
+    ):
+        bundled_network(str(root), out_channels=2)
+
+
+def test_a_bundle_may_have_scripts_expressions_and_yaml(tmp_path: Path) -> None:
+    for name in ("configs", "models", "scripts"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "scripts" / "__init__.py").write_text("")
+    (tmp_path / "scripts" / "nets.py").write_text(
+        "from torch import nn\nfrom .parts import width\n\n\nclass Net(nn.Sequential):\n"
+        "    def __init__(self, inputs, outputs):\n"
+        "        super().__init__(nn.Conv3d(inputs, width, 1), nn.Conv3d(width, outputs, 1))\n"
+    )
+    (tmp_path / "scripts" / "parts.py").write_text("width = 5\n")
+    (tmp_path / "configs" / "train.yaml").write_text(
+        "names: [a, b]\nnet:\n  _target_: scripts.nets.Net\n  inputs: '%sizes#inputs'\n  outputs: $len(@names) + 1\n"
+        "sizes: {inputs: 2}\n"
+    )
+    network = nn.Sequential(nn.Conv3d(2, 5, 1), nn.Conv3d(5, 3, 1))
+    torch.save(network.state_dict(), tmp_path / "models" / "model.pt")
+    found = bundled_network(str(tmp_path))
+    assert type(found).__name__ == "Net"
+    image = torch.randn(1, 2, 3, 3, 3)
+    torch.testing.assert_close(found(image), network(image), rtol=0, atol=0)
+
+
+def test_images_of_other_channels_than_the_bundle_takes_are_told(
+    made: tuple[Path, nn.Module], write_config: Callable[..., Path], cli: Callable[..., Any]
+) -> None:
+    root, _ = made
+    config = json.loads((root / "configs" / "inference.json").read_text())
+    config["network_def"]["in_channels"] = 2
+    (root / "configs" / "inference.json").write_text(json.dumps(config))
+    torch.save(UNet(**SIZES | {"in_channels": 2}).state_dict(), root / "models" / "model.pt")
+    done = cli("test", "-c", write_config(model={"bundle": str(root)}))
+    assert done.returncode == 2
+    assert "to have 2 channels, but got 1" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_the_command_line_needs_no_checkpoint_of_a_bundle(

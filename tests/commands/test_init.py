@@ -82,6 +82,7 @@ def test_the_data_of_a_demo_pass_the_check_and_a_batch_is_trained(
     assert set(run.cases["split"]) == {"valid", "test"}
 
 
+@pytest.mark.slow
 def test_the_smoke_training_needs_generated_data_alone(demo: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     from trainlib.data.phantom import make_classification_dataset, make_dataset
 

@@ -3,9 +3,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
+import yaml
 from pydantic import BaseModel, ValidationError
 
+from tests.conftest import ROOT
 from trainlib.config.schema import Config
 
 
@@ -33,7 +36,24 @@ def test_the_json_schema_describes_every_section_and_refuses_others() -> None:
     assert schema["additionalProperties"] is False
     assert set(schema["properties"]) == set(Config.model_fields)
     assert schema["required"] == ["data"]
-    assert schema["$defs"]["DataSection"]["required"] == ["train_csv", "valid_csv", "classes"]
+    assert schema["$defs"]["DataSection"]["required"] == ["train_csv", "valid_csv"]
+
+
+@pytest.mark.parametrize("path", ["classification_2d", "classification_3d", "segmentation_2d", "segmentation_3d"])
+def test_an_editor_finds_nothing_wrong_with_a_config_that_is_right(path: str) -> None:
+    content = yaml.safe_load((ROOT / "configs" / f"{path}.yaml").read_text())
+    jsonschema.validate(content, Config.model_json_schema())
+
+
+def test_an_editor_misses_classes_in_a_segmentation_alone() -> None:
+    csvs = {"train_csv": "a.csv", "valid_csv": "b.csv", "image_cols": ["t1", "t2"]}
+    schema = Config.model_json_schema()
+    jsonschema.validate({"task": "classification", "data": csvs}, schema)
+    for given in ({}, {"task": "segmentation"}):
+        with pytest.raises(jsonschema.ValidationError, match="'classes' is a required property"):
+            jsonschema.validate({"data": csvs} | given, schema)
+    with pytest.raises(jsonschema.ValidationError, match=r"\[\] (should be non-empty|is not valid)"):
+        jsonschema.validate({"task": "classification", "data": csvs | {"image_cols": []}}, schema)
 
 
 def test_a_config_cannot_be_changed() -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import os
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from trainlib.build.components import expect
+from trainlib.build.guarding import guard, set_patience
 from trainlib.build.resolve import ComponentError, Resolved, collect, resolve
 from trainlib.config.component import Component
 from trainlib.config.schema import Config
@@ -18,6 +20,7 @@ from trainlib.config.sources import Key, dotted
 _OWN = {
     "EarlyStopping": "Use the section early_stopping, under which a run can be resumed.",
     "LearningRateMonitor": "Use the section lr_monitor.",
+    "StochasticWeightAveraging": "No checkpoint would hold its average. Use WeightAveraging or EMAWeightAveraging.",
     "BatchSizeFinder": "Set data.batch_size; `trainlib check` tells how much memory a step takes.",
     "LearningRateFinder": "Search for a learning rate with `trainlib tune`.",
 }
@@ -42,22 +45,30 @@ def extra_callbacks(config: Config) -> list[Any]:
 
 
 def extra_loggers(config: Config, folder: Path) -> list[Any]:
-    """Build the loggers under ``trainer.logger``.
+    """Build the loggers under ``trainer.logger``, and tell them the settings.
 
     Args:
         config: The config.
         folder: Where they write, unless the config says so.
+
+    Returns:
+        Those that work; of another it is told why not, for a training does not depend on it.
 
     Raises:
         InputError: One cannot be built.
     """
     from lightning.pytorch.loggers import Logger
 
-    built = []
+    working = []
+    set_patience()
     for key, component in keyed_loggers(config):
         resolved = _resolved_logger(config, key, component, folder)
-        built.append(expect(resolved.construct(), Logger, "a logger of Lightning", resolved.key))
-    return built
+        logger = expect(resolved.construct(), Logger, "a logger of Lightning", resolved.key)
+        works = guard(logger, f"{dotted(key)}: {component.name}")
+        logger.log_hyperparams(config.model_dump(mode="json"))
+        if works():
+            working.append(logger)
+    return working
 
 
 def extra_mistakes(config: Config) -> list[tuple[Key, str]]:
@@ -97,12 +108,24 @@ def _is_of_lightning(target: Any) -> bool:
 
 
 def _resolved_logger(config: Config, key: Key, component: Component, folder: Path) -> Resolved:
-    resolved = resolve("logger", key, component, config, {"save_dir": str(folder)})
-    packages = _PACKAGES.get(component.name.rpartition(".")[2], ()) if _is_of_lightning(resolved.found.target) else ()
+    name = component.name.rpartition(".")[2]
+    known = {"save_dir": str(folder)} | (_database(component, folder) if name == "MLFlowLogger" else {})
+    resolved = resolve("logger", key, component, config, known)
+    packages = _PACKAGES.get(name, ()) if _is_of_lightning(resolved.found.target) else ()
     if packages and not any(find_spec(package) for package in packages):
         text = f"{component.name} needs the package {packages[0]}. Install it: pip install {packages[0]}"
         raise ComponentError([(resolved.key, f"{dotted(key)}: {text}.")])
     return resolved
+
+
+def _database(component: Component, folder: Path) -> dict[str, str]:
+    """Give MLflow a database in the run folder, unless it is told where to write.
+
+    In plain files, its own choice, ``valid/dice`` and ``valid/dice/liver`` would be a file and a folder of one name.
+    """
+    if os.environ.get("MLFLOW_TRACKING_URI") or component.kwargs.keys() & {"tracking_uri", "save_dir"}:
+        return {}
+    return {"tracking_uri": f"sqlite:///{folder / 'mlflow.db'}", "artifact_location": str(folder / "mlruns")}
 
 
 def _usable_logger(config: Config, key: Key, component: Component) -> None:

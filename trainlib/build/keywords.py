@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
+from trainlib.config.model import SETTINGS
 from trainlib.config.sources import Key, dotted
 from trainlib.suggest import did_you_mean, nearest
 
@@ -101,10 +102,16 @@ def keyword_mistakes(
         unknown: Keywords that it does not take, each with a hint.
         wrong: Keywords whose value is wrong, each with what is wrong with it.
     """
-    for name, hint in unknown:
+    for name, near in unknown:
+        hint = _of_section(here[0], name) or near
         yield (*here, name), f"{dotted((*here, name))} is not a keyword of {here[-1]}.{hint}"
     for name, text in wrong:
         yield (*here, name), f"{dotted((*here, name))}: {text}"
+
+
+def _of_section(section: str | int, name: str) -> str:
+    """Say where a setting belongs that stands among the keywords of a network."""
+    return f" It stands beside the network: {section}.{name}." if section == "model" and name in SETTINGS else ""
 
 
 def one_for_each_value(mistakes: Iterable[tuple[Key, str]]) -> Iterator[tuple[Key, str]]:

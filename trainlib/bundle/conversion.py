@@ -22,7 +22,10 @@ from trainlib.system.files import atomic_path
 log = logging.getLogger(__name__)
 
 TOLERANCE = 1e-4
-"""Largest difference between the outputs of the network and of what it was converted to, for logits around 1."""
+"""Largest difference between the outputs of the network and of what it was converted to.
+
+Where the largest output is above 1, it is the share of it: single precision has seven digits.
+"""
 
 
 class _First(torch.nn.Module):
@@ -74,7 +77,7 @@ def to_torchscript(trained: Trained, path: Path, metadata: Mapping[str, Any] | N
 
 
 def _traced(trained: Trained) -> Any:
-    return torch.jit.trace(_First(trained.network), trained.example, check_trace=False)
+    return torch.jit.trace(_First(trained.network), trained.example[:1], check_trace=False)
 
 
 def to_onnx(trained: Trained, path: Path) -> str:
@@ -109,7 +112,7 @@ def _exported(trained: Trained, path: Path) -> torch.Tensor:
     with _quiet(), torch.inference_mode():
         torch.onnx.export(
             _First(trained.network),
-            (trained.example,),
+            (trained.example[:1],),
             str(path),
             input_names=["image"],
             output_names=["pred"],

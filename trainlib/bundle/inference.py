@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from trainlib.build.roles import IMAGE, PREDICTION
-from trainlib.bundle.references import SAVING, TABLE, Reference, inferer_of, network_of, pipeline_of
+from trainlib.bundle.references import CASES, SAVING, TABLE, Reference, inferer_of, network_of, pipeline_of, plain
+from trainlib.config.defaults import CLASSIFICATION
 from trainlib.config.schema import Config
 from trainlib.data.splits import csv_of, read_split
-from trainlib.data.writing import suffix_of
 from trainlib.errors import DataError
 
 LOAD = "monai.transforms.LoadImaged"
@@ -33,9 +33,10 @@ def inference_config(config: Config) -> dict[str, Any]:
         "network_def": network_of(config),
         "network": "$@network_def.to(@device)",
         "preprocessing": compose(preprocessing_of(config)),
+        "cases": cases_of("@csv", {IMAGE: config.data.image_cols}),
         "dataset": {
             "_target_": "monai.data.Dataset",
-            "data": rows_of("@csv", {IMAGE: files_of(config.data.image_cols)}),
+            "data": "@cases",
             "transform": "@preprocessing",
         },
         "dataloader": {
@@ -72,7 +73,7 @@ def inference_config(config: Config) -> dict[str, Any]:
 def header() -> dict[str, Any]:
     """Write what both workflows begin with."""
     return {
-        "imports": ["$import csv", "$import os"],
+        "imports": ["$import os"],
         "bundle_root": ".",
         "device": "$torch.device('cuda' if torch.cuda.is_available() else 'cpu')",
         "dataset_dir": "$os.path.join(@bundle_root, 'data')",
@@ -84,28 +85,22 @@ def compose(steps: list[Reference]) -> Reference:
     return {"_target_": "monai.transforms.Compose", "transforms": steps}
 
 
-def rows_of(csv: str, cells: dict[str, str]) -> str:
-    """Write the expression that reads a CSV into the items of a data set.
+def cases_of(csv: str, columns: dict[str, list[str]]) -> Reference:
+    """Write what reads a CSV into the items of a data set.
 
     Args:
         csv: Reference to the file.
-        cells: Key of the item -> expression for its value, of the variable `row`.
+        columns: Key of the item -> columns of its files.
     """
-    items = ", ".join(f"{key!r}: {value}" for key, value in cells.items())
-    return f"$[{{{items}}} for row in csv.DictReader(open({csv}, encoding='utf-8-sig', newline=''))]"
-
-
-def files_of(columns: list[str]) -> str:
-    """Write the expression for the files in some columns; one alone is no list, whose reader would stack channels."""
-    paths = [f"os.path.join(@dataset_dir, row[{column!r}])" for column in columns]
-    return paths[0] if len(paths) == 1 else f"[{', '.join(paths)}]"
+    names = plain(columns, "data.image_cols, data.label_cols")
+    return {"_target_": CASES, "csv_file": csv, "folder": "@dataset_dir", "columns": names}
 
 
 def preprocessing_of(config: Config, *, with_label: bool = False) -> list[Reference]:
     """Write the base transforms; TIFF is read with Pillow, as trainlib does, and values are single precision."""
     steps = pipeline_of(config, "base", with_label=with_label)
     for step in steps:
-        if step["_target_"] == LOAD and "reader" not in step and _suffix(config) in _TIFF:
+        if step["_target_"] == LOAD and "reader" not in step and first_suffix(config) in _TIFF:
             step["reader"] = "PILReader"
     return [*steps, {"_target_": "monai.transforms.EnsureTyped", "keys": [IMAGE], "dtype": "$torch.float32"}]
 
@@ -122,12 +117,12 @@ def mixed_precision(config: Config) -> dict[str, Any]:
 
 
 def _postprocessing(config: Config) -> list[Reference]:
-    if config.task == "classification":
-        activation = "sigmoid" if config.multilabel else "softmax"
+    if config.task == CLASSIFICATION:
         return [
-            {"_target_": "monai.transforms.Activationsd", "keys": PREDICTION, activation: True},
-            {"_target_": TABLE, "keys": PREDICTION, "output_dir": "@output_dir", "classes": list(config.data.classes)},
-        ]
+            {"_target_": TABLE, "keys": PREDICTION, "output_dir": "@output_dir",
+             "columns": plain(config.data.image_cols, "data.image_cols"),
+             "classes": plain(config.data.classes, "data.classes"), "multilabel": config.multilabel},
+        ]  # fmt: skip
     return [
         {"_target_": "monai.transforms.Activationsd", "keys": PREDICTION, "softmax": True},
         # Probabilities go the way back, and the class is chosen on the grid of the file.
@@ -135,18 +130,17 @@ def _postprocessing(config: Config) -> list[Reference]:
          "nearest_interp": False, "to_tensor": True, "device": "cpu"},
         {"_target_": "monai.transforms.AsDiscreted", "keys": PREDICTION, "argmax": True, "dtype": "$torch.int64"},
         *pipeline_of(config, "post"),
-        {"_target_": SAVING, "keys": PREDICTION, "output_dir": "@output_dir", "suffix": _suffix(config),
-         "classes": config.out_channels},
+        {"_target_": SAVING, "keys": PREDICTION, "output_dir": "@output_dir"},
     ]  # fmt: skip
 
 
-def _suffix(config: Config) -> str:
-    """Return the suffix of the predictions, that of the first image that can be found; else that of NIfTI."""
+def first_suffix(config: Config) -> str:
+    """Return the suffix of the first image that can be found, and that of NIfTI where all are gone."""
     for split in ("test", "train", "valid"):
         try:
             cases = read_split(config, split) if csv_of(config, split) else []
         except DataError:
             continue
         if cases:
-            return suffix_of(Path(cases[0].images[0]), config.data.spatial_dims)
-    return ".nii.gz"
+            return Path(cases[0].images[0]).suffix.lower()
+    return ".nii"

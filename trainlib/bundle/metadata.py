@@ -1,4 +1,4 @@
-"""What a bundle says of itself: `metadata.json` and `docs/README.md`."""
+"""What a bundle says of itself to programs: `metadata.json`."""
 
 from __future__ import annotations
 
@@ -8,22 +8,21 @@ from typing import Any
 
 from trainlib import __version__
 from trainlib.bundle.trained import Trained
-from trainlib.folders.results import Run
 
-_PACKAGES = {"nibabel": "nibabel", "pytorch-ignite": "ignite", "fire": "fire", "pyyaml": "yaml"}
-"""What MONAI needs to run the bundle, and what else a component of it may need."""
-_INTENDED = (
+INTENDED = (
     "Research on images like those it was trained on. It is no medical device, and nothing was done to show that it "
     "is fit for clinical decisions."
 )
+"""What a bundle is for, until its owner knows better."""
 
 
-def metadata_of(trained: Trained, scores: dict[str, float]) -> dict[str, Any]:
+def metadata_of(trained: Trained, scores: dict[str, float], packages: dict[str, str]) -> dict[str, Any]:
     """Write `metadata.json` by MONAI's bundle specification.
 
     Args:
         trained: The run.
         scores: Scores of its test, or else of its validation.
+        packages: What is needed beside MONAI and torch, with versions.
     """
     config = trained.config
     classes = {str(value): name for value, name in enumerate(config.data.classes)}
@@ -36,7 +35,7 @@ def metadata_of(trained: Trained, scores: dict[str, float]) -> dict[str, Any]:
         "monai_version": version("monai"),
         "pytorch_version": version("torch").partition("+")[0],
         "numpy_version": version("numpy"),
-        "required_packages_version": {name: found for name in _PACKAGES if (found := _version(name))},
+        "required_packages_version": packages,
         "name": config.run.name,
         "task": f"{dims}-D {config.task}",
         "description": f"A network for the {config.task} of {', '.join(_found_classes(trained))}.",
@@ -49,7 +48,7 @@ def metadata_of(trained: Trained, scores: dict[str, float]) -> dict[str, Any]:
         "label_classes": ", ".join(f"{value}: {name}" for value, name in classes.items()),
         "pred_classes": ", ".join(f"{value}: {name}" for value, name in classes.items()),
         "eval_metrics": {name: value for name, value in scores.items() if math.isfinite(value)},
-        "intended_use": _INTENDED,
+        "intended_use": INTENDED,
         "references": [],
         "network_data_format": {
             "inputs": {
@@ -81,72 +80,12 @@ def metadata_of(trained: Trained, scores: dict[str, float]) -> dict[str, Any]:
     }
 
 
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except ImportError:
-        return None
-
-
 def _channels(trained: Trained) -> list[str]:
     columns, each = trained.config.data.image_cols, trained.config.data.channels or 1
     return columns if each == 1 else [f"{column} {i}" for column in columns for i in range(each)]
 
 
 def _found_classes(trained: Trained) -> list[str]:
+    """List what the network finds: the classes, of a segmentation without the background."""
     classes = trained.config.data.classes
     return classes[1:] if trained.config.task == "segmentation" else classes
-
-
-def scores_of(run: Run) -> tuple[str, dict[str, float]]:
-    """Return the split that a run was scored on last, and its scores; none where nothing was scored."""
-    if not run.folder.cases.is_file():
-        return "valid", {}
-    for split in ("test", "valid"):
-        if (run.cases["split"] == split).any():
-            return split, run.scores(split)
-    return "valid", {}
-
-
-def card_of(trained: Trained, split: str, scores: dict[str, float], scripts: list[str], notes: list[str]) -> str:
-    """Write `docs/README.md`: what the network was trained on, how good it is, and how it is used.
-
-    Args:
-        trained: The run.
-        split: What the scores are of.
-        scores: The scores.
-        scripts: Names of the scripts that the bundle brings along.
-        notes: What is to be known besides.
-    """
-    config = trained.config
-    columns = ",".join(config.data.image_cols)
-    files = ",".join(f"images/{column}_01.nii.gz" for column in config.data.image_cols)
-    cases = len(set(trained.run.cases[trained.run.cases["split"] == split]["case"])) if scores else 0
-    parts = [
-        f"# {config.run.name}\n",
-        f"A network for {config.data.spatial_dims}-D {config.task}, in the form of a MONAI bundle.\n",
-        "## Data\n",
-        f"- input: {config.in_channels} channel(s), from the columns {', '.join(config.data.image_cols)}",
-        f"- classes: {', '.join(f'{value} {name}' for value, name in enumerate(config.data.classes))}",
-        f"- window of the network: {' x '.join(map(str, config.roi_size))} voxels\n",
-        "## Scores\n",
-        f"Of {cases} {split} cases.\n" if scores else "The run has no scores.\n",
-        *([_table(scores)] if scores else []),
-        "## Intended use\n",
-        f"{_INTENDED}\n",
-        "## Use\n",
-        "A CSV `cases.csv` lists the images; relative paths start from its folder:\n",
-        f"```\n{columns}\n{files}\n```\n",
-        "With `pip install monai nibabel pytorch-ignite fire pyyaml`, in the folder of this bundle:\n",
-        "```sh\npython -m monai.bundle run --config_file configs/inference.yaml --dataset_dir FOLDER_OF_THE_CSV \\\n"
-        "    --output_dir predictions\n```\n",
-        "Predictions have the names and the geometry of the images; images that share a name need separate CSVs.\n",
-        *([f"`scripts/` holds code that the configs refer to: {', '.join(scripts)}.\n"] if scripts else []),
-        *(f"{note}\n" for note in notes),
-    ]
-    return "\n".join(parts)
-
-
-def _table(scores: dict[str, float]) -> str:
-    rows = [f"| {name} | {value:.4g} |" for name, value in scores.items() if math.isfinite(value)]
-    return "\n".join(["| score | value |", "|---|---|", *rows]) + "\n"

@@ -7,9 +7,12 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from trainlib.build.losses import loss_facts
+import torch
+
+from trainlib.build.losses import finish_loss, loss_facts
 from trainlib.build.pipelines import drop_label, resolve_transform
 from trainlib.build.resolve import Resolved, facts, resolve
+from trainlib.config.model import BUNDLE
 from trainlib.config.schema import Config
 from trainlib.config.sources import dotted
 from trainlib.errors import ConfigError
@@ -19,10 +22,15 @@ Reference = dict[str, Any]
 
 SCRIPTS = "scripts"
 """Folder, and package, of the code that a bundle brings along."""
+NETWORK = f"{SCRIPTS}.network.build_network"
+ORIGIN = f"{SCRIPTS}.origin.build_network"
+"""What builds the network of a patch, and that of the bundle which a training began with."""
+CASES = f"{SCRIPTS}.cases.read_cases"
 SAVING = f"{SCRIPTS}.saving.SavePredictiond"
 TABLE = f"{SCRIPTS}.probabilities.SaveProbabilitiesd"
-"""What writes the predictions of the two tasks; trainlib brings it along."""
-_SIGNS = "$@%"  # with which MONAI's parser begins expressions, references and macros
+"""What reads the cases, and writes the predictions of the two tasks; trainlib brings it along."""
+_SIGNS = ("$", "@", "%")  # with which MONAI's parser begins expressions, references and macros
+_RELATIVE = ("@#", "%#", "@::", "%::")  # which it takes for relative references anywhere in a text
 
 
 def network_of(config: Config) -> Reference:
@@ -31,7 +39,9 @@ def network_of(config: Config) -> Reference:
         from trainlib.build.patches import patched
 
         if patched(config.patch.model, "get_model") is not None:
-            return {"_target_": f"{SCRIPTS}.network.build_network"}
+            return {"_target_": NETWORK}
+    if config.model.name == BUNDLE:
+        return {"_target_": ORIGIN}
     return reference(resolve("model", ("model",), config.model, config, facts(config)))
 
 
@@ -42,7 +52,13 @@ def inferer_of(config: Config) -> Reference:
 
 def loss_of(config: Config) -> Reference:
     """Refer to the loss of a config."""
-    return reference(resolve("loss", ("loss",), config.loss, config, lambda keywords: loss_facts(keywords, config)))
+    found = resolve("loss", ("loss",), config.loss, config, lambda keywords: loss_facts(keywords, config))
+    told = reference(found)
+    finish_loss(found, config)
+    for name, value in found.kwargs.items():
+        if isinstance(value, torch.Tensor):  # a list of weights in the config
+            told[name] = f"$torch.tensor({value.tolist()}, device=@device)"
+    return told
 
 
 def optimizer_of(config: Config) -> Reference:
@@ -71,7 +87,7 @@ def reference(resolved: Resolved) -> Reference:
     """Refer to a component with all its keywords.
 
     Raises:
-        ConfigError: A keyword is nothing that a file can hold, or would be taken for an expression.
+        ConfigError: It is part of trainlib, or a keyword is nothing that a file can hold.
     """
     origin = resolved.found.origin
     if origin.endswith(".py"):
@@ -80,21 +96,32 @@ def reference(resolved: Resolved) -> Reference:
         target = resolved.found.name
     else:
         target = f"{origin}.{resolved.found.name}"
-    return {"_target_": target} | {name: _plain(value, resolved) for name, value in resolved.kwargs.items()}
+    if target.partition(".")[0] == "trainlib":
+        raise ConfigError(
+            f"{dotted(resolved.key)}: {resolved.found.name} is part of trainlib, and a bundle must run without it. "
+            "Copy what is needed of it into a patch script."
+        )
+    return {"_target_": target} | {name: plain(value, dotted(resolved.key)) for name, value in resolved.kwargs.items()}
 
 
-def _plain(value: Any, resolved: Resolved) -> Any:
-    """Turn a value into what YAML holds."""
+def plain(value: Any, where: str) -> Any:
+    """Turn a value into what YAML holds, and MONAI's parser leaves as it is.
+
+    Args:
+        value: The value.
+        where: What it is of, for the message.
+
+    Raises:
+        ConfigError: There is no such form of it.
+    """
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, Mapping):
-        return {str(name): _plain(item, resolved) for name, item in value.items()}
+        return {name: plain(item, where) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item, resolved) for item in value]
-    if isinstance(value, str) and value[:1] in tuple(_SIGNS):
-        raise ConfigError(
-            f"{dotted(resolved.key)}: MONAI would take the value {value!r} for an expression. It cannot be in a bundle."
-        )
+        return [plain(item, where) for item in value]
+    if isinstance(value, str) and (value.startswith(_SIGNS) or any(sign in value for sign in _RELATIVE)):
+        raise ConfigError(f"{where}: MONAI would take the value {value!r} for an expression. It cannot be in a bundle.")
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    raise ConfigError(f"{dotted(resolved.key)}: a value of type {type(value).__name__} cannot be in a bundle.")
+    raise ConfigError(f"{where}: a value of type {type(value).__name__} cannot be in a bundle.")

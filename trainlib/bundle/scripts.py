@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import ast
 import json
-import logging
+import keyword
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
 from trainlib.build.patches import patched
-from trainlib.bundle.packed import probabilities, saving
-from trainlib.bundle.references import SAVING, SCRIPTS, TABLE
+from trainlib.bundle.packed import cases, origin, probabilities, saving
+from trainlib.bundle.references import CASES, NETWORK, ORIGIN, SAVING, SCRIPTS, TABLE
+from trainlib.bundle.standalone import standalone
 from trainlib.config.component import Component
 from trainlib.config.schema import Config
+from trainlib.data import formats, naming
 from trainlib.errors import PatchError
 from trainlib.system.files import write_text
 
-log = logging.getLogger(__name__)
-
 _SETTINGS = "settings.json"
 _SECTION = "_section_"
-_PACKED = {SAVING: saving, TABLE: probabilities}
+_PACKED = {CASES: (cases, naming), SAVING: (saving, formats), TABLE: (probabilities,), ORIGIN: (origin,)}
+"""What configs refer to -> the modules that are packed for it, the first of which imports the others."""
+_HOMES = ("trainlib.bundle.packed.", "trainlib.data.")
 _NETWORK = f'''"""Build the network as it was built for the training, from the settings that it was trained with."""
 
 import json
@@ -58,80 +59,50 @@ def write_scripts(folder: Path, config: Config, used: set[str]) -> list[str]:
     Raises:
         PatchError: Two patch scripts have one name, or one needs trainlib.
     """
-    sources = _sources(config, used)
-    sources += [Path(str(module.__file__)) for target, module in _PACKED.items() if target in used]
-    if not sources:
-        return []
     target = folder / SCRIPTS
-    for path in sources:
+    for path in _patches(config, used):
         write_text(target / path.name, standalone(path))
+    for modules in (modules for referred, modules in _PACKED.items() if referred in used):
+        for module in modules:
+            path = Path(str(module.__file__))
+            write_text(target / path.name, _beside(path.read_text(encoding="utf-8")))
     write_text(target / "__init__.py", '"""The code that the configs of this bundle refer to."""\n')
-    if f"{SCRIPTS}.network.build_network" in used:
-        module = Path(str(config.patch.model)).stem
-        write_text(target / "network.py", _NETWORK.format(module=module))
+    if NETWORK in used:
+        script = Path(str(config.patch.model)).stem
+        write_text(target / "network.py", _NETWORK.format(module=script))
         write_text(target / _SETTINGS, json.dumps(settings(config), indent=2) + "\n")
     return sorted(path.name for path in target.iterdir())
 
 
-def _sources(config: Config, used: set[str]) -> list[Path]:
-    """List the patch scripts that are referred to."""
+def _beside(source: str) -> str:
+    """Let a packed module find the others where they lie in a bundle."""
+    for home in _HOMES:
+        source = source.replace(f"from {home}", "from .")
+    return source
+
+
+def _patches(config: Config, used: set[str]) -> list[Path]:
+    """List the patch scripts that are referred to.
+
+    Raises:
+        PatchError: Two of them have one name, or one has a name that it cannot have there.
+    """
     wanted = []
     for section, script in config.patch:
         if script is None:
             continue
-        of_network = section == "model" and f"{SCRIPTS}.network.build_network" in used
+        of_network = section == "model" and NETWORK in used
         if of_network or any(name.startswith(f"{SCRIPTS}.{Path(script).stem}.") for name in used):
             wanted.append(Path(script))
     unique = list(dict.fromkeys(wanted))
-    names = [path.name for path in unique]
+    names = [path.stem for path in unique]
+    ours = {str(module.__name__).rpartition(".")[2] for modules in _PACKED.values() for module in modules}
     for path in unique:
-        if names.count(path.name) > 1 or path.name in ("network.py", "saving.py", "probabilities.py", "__init__.py"):
+        if names.count(path.stem) > 1 or path.stem in {*ours, "network", "__init__"}:
             raise PatchError(f"patch: the scripts of a bundle lie in one folder, and {path} needs another name there.")
+        if not path.stem.isidentifier() or keyword.iskeyword(path.stem):
+            raise PatchError(f"patch: a bundle imports its scripts by name. Rename {path}, as in my_script.py.")
     return unique
-
-
-def standalone(path: Path) -> str:
-    """Return the source of a patch script without what only annotations take from trainlib.
-
-    Raises:
-        PatchError: It needs trainlib for more than that.
-    """
-    source = path.read_text(encoding="utf-8")
-    tree = ast.parse(source)
-    lines = source.splitlines(keepends=True)
-    for node in [*ast.walk(tree)]:
-        if not _imports_trainlib(node):
-            continue
-        assert isinstance(node, ast.Import | ast.ImportFrom)
-        names = [alias.asname or alias.name.partition(".")[0] for alias in node.names]
-        if busy := [name for name in names if name in _used_at_run_time(tree)]:
-            raise PatchError(
-                f"{path}:{node.lineno}: a bundle must run without trainlib, and {busy[0]} comes from it. Write out "
-                "what the script needs of it."
-            )
-        indent = " " * node.col_offset
-        stand_ins = "; ".join(f"{name} = object" for name in names)
-        lines[node.lineno - 1] = f"{indent}{stand_ins}  # of trainlib, for annotations alone\n"
-        for i in range(node.lineno, node.end_lineno or node.lineno):
-            lines[i] = ""
-    return "".join(lines)
-
-
-def _imports_trainlib(node: ast.AST) -> bool:
-    if isinstance(node, ast.ImportFrom):
-        return (node.module or "").partition(".")[0] == "trainlib"
-    return isinstance(node, ast.Import) and any(a.name.partition(".")[0] == "trainlib" for a in node.names)
-
-
-def _used_at_run_time(tree: ast.Module) -> set[str]:
-    """List the names that a script uses anywhere but in annotations."""
-    annotations: set[int] = set()
-    for node in ast.walk(tree):
-        for name in ("annotation", "returns"):
-            annotation = getattr(node, name, None)
-            if isinstance(annotation, ast.AST):
-                annotations |= {id(inner) for inner in ast.walk(annotation)}
-    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in annotations}
 
 
 def settings(config: Config) -> Any:

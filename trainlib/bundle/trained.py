@@ -36,9 +36,12 @@ class Trained:
 
     @property
     def example(self) -> torch.Tensor:
-        """Noise in the shape of the window that the network sees, shape (1, channels, ...); always the same."""
+        """Noise in the shape of the window that the network sees, shape (2, channels, ...); always the same.
+
+        There are two, so that what takes one alone is found.
+        """
         generator = torch.Generator().manual_seed(derive_seed(self.config.seed, 0))
-        return torch.randn(1, self.config.in_channels, *self.config.roi_size, generator=generator)
+        return torch.randn(2, self.config.in_channels, *self.config.roi_size, generator=generator)
 
     def logits(self, image: torch.Tensor) -> torch.Tensor:
         """Return the logits for preprocessed images; of networks that return more, the first output."""

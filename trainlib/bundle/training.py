@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from trainlib.build.roles import IMAGE, LABEL
-from trainlib.bundle.inference import compose, files_of, header, mixed_precision, preprocessing_of, rows_of
+from trainlib.bundle.inference import cases_of, compose, header, mixed_precision, preprocessing_of
 from trainlib.bundle.references import Reference, loss_of, network_of, optimizer_of, pipeline_of
 from trainlib.bundle.scripts import has_patch
 from trainlib.config.defaults import SEGMENTATION
@@ -90,11 +90,11 @@ def _loaded(config: Config) -> list[Reference]:
 
 
 def _data(split: str, config: Config, *, batch_size: int, shuffle: bool) -> dict[str, Any]:
-    cells = {IMAGE: files_of(config.data.image_cols), LABEL: files_of(config.data.label_cols)}
     return {
+        "cases": cases_of(f"@{split}_csv", {IMAGE: config.data.image_cols, LABEL: config.data.label_cols}),
         "dataset": {
             "_target_": "monai.data.CacheDataset",
-            "data": rows_of(f"@{split}_csv", cells),
+            "data": f"@{split}#cases",
             "transform": f"@{split}#preprocessing",
         },
         "dataloader": {

@@ -7,19 +7,25 @@ import logging
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 import yaml
 
+from trainlib.bundle.card import card_of, scores_of
 from trainlib.bundle.conversion import to_torchscript
-from trainlib.bundle.inference import inference_config
-from trainlib.bundle.metadata import card_of, metadata_of, scores_of
+from trainlib.bundle.inference import first_suffix, inference_config
+from trainlib.bundle.metadata import metadata_of
+from trainlib.bundle.origin import take_over
+from trainlib.bundle.references import ORIGIN
+from trainlib.bundle.requirements import requirements_of
 from trainlib.bundle.scripts import write_scripts
 from trainlib.bundle.trained import Trained, open_trained
 from trainlib.bundle.training import training_config, untold
 from trainlib.bundle.trial import try_bundle
 from trainlib.errors import ConfigError
+from trainlib.system.diskspace import TEMPORARY
 from trainlib.system.files import atomic_folder, atomic_path, write_text
 
 log = logging.getLogger(__name__)
@@ -45,35 +51,24 @@ def write_bundle(run: str | Path, folder: str | Path, *, zipped: bool = False) -
         ConfigError: The target exists, or something of the run cannot be in a bundle.
         InputError: The run cannot be opened.
     """
-    target = Path(folder)
-    archive = target.with_name(f"{target.name}.zip")
-    for path in (target, archive) if zipped else (target,):
-        if path.exists():
-            raise ConfigError(f"{path} exists already. Choose another folder.")
+    path = Path(folder).absolute()
+    target = path.with_name(f"{path.name.removesuffix('.zip')}.zip") if zipped else path
+    if target.exists():
+        raise ConfigError(f"{target} exists already. Choose another name.")
     trained = open_trained(run)
-    _refuse_foreign(trained)
-    with atomic_folder(target) as temporary:
-        _write(trained, temporary)
-        try_bundle(temporary, trained)
     if not zipped:
+        with atomic_folder(target) as temporary:
+            _write_tried(trained, temporary)
         return target
-    try:
-        with atomic_path(archive) as temporary_file:
-            made = shutil.make_archive(
-                str(temporary_file.with_suffix("")), "zip", root_dir=target.absolute().parent, base_dir=target.name
-            )
-            assert Path(made) == temporary_file
-    finally:
-        shutil.rmtree(target)
-    return archive
+    with atomic_path(target) as temporary, TemporaryDirectory(dir=target.parent, prefix=TEMPORARY) as place:
+        _write_tried(trained, Path(place) / target.stem)
+        shutil.make_archive(str(temporary.with_suffix("")), "zip", root_dir=place, base_dir=target.stem)
+    return target
 
 
-def _refuse_foreign(trained: Trained) -> None:
-    """Refuse what MONAI alone cannot repeat."""
-    if trained.config.model.name == "bundle" and trained.config.patch.model is None:
-        raise ConfigError(
-            "model: the network comes from a bundle itself, whose configs describe it. Put checkpoint and scores there."
-        )
+def _write_tried(trained: Trained, folder: Path) -> None:
+    _write(trained, folder)
+    try_bundle(folder, trained)
 
 
 def _write(trained: Trained, folder: Path) -> None:
@@ -87,19 +82,23 @@ def _write(trained: Trained, folder: Path) -> None:
         configs["train"] = training_config(config)
     for name, content in configs.items():
         write_text(folder / "configs" / f"{name}.yaml", yaml.safe_dump(content, sort_keys=False, width=1000))
-    scripts = write_scripts(folder, config, {name for content in configs.values() for name in _targets(content)})
+    used = {name for content in configs.values() for name in _targets(content)}
+    scripts = write_scripts(folder, config, used)
+    if ORIGIN in used:
+        notes.append(take_over(folder, config))
+    needed = requirements_of(folder, used, first_suffix(config))
     (folder / "models").mkdir()
     with atomic_path(folder / "models" / "model.pt") as temporary:
         torch.save(trained.network.state_dict(), temporary)
     split, scores = scores_of(trained.run)
-    metadata = metadata_of(trained, scores)
+    metadata = metadata_of(trained, scores, needed.versions)
     try:
         log.info("models/model.ts: %s.", to_torchscript(trained, folder / "models" / "model.ts", metadata))
     except ConfigError as error:
         notes.append(f"There is no `models/model.ts`: {error}")
         log.warning("models/model.ts is not written. %s", error)
     write_text(folder / "configs" / "metadata.json", json.dumps(metadata, indent=2) + "\n")
-    write_text(folder / "docs" / "README.md", card_of(trained, split, scores, scripts, notes))
+    write_text(folder / "docs" / "README.md", card_of(trained, split, scores, needed, scripts, notes))
     write_text(folder / "LICENSE", _LICENSE)
 
 

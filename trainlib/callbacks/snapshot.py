@@ -16,9 +16,11 @@ import trainlib
 from trainlib.build.check import origins
 from trainlib.callbacks.environment import describe_environment, installed_packages
 from trainlib.callbacks.masking import mask_credentials
+from trainlib.checkpoints.starting import MISFITS, STARTING, Start, starting_files
 from trainlib.config.credentials import read_credentials
 from trainlib.config.load import dump_config
 from trainlib.config.schema import Config
+from trainlib.data.fingerprint import fingerprint, write_fingerprints
 from trainlib.data.splits import SPLITS, csv_of
 from trainlib.folders.naming import free_name
 from trainlib.folders.run import RunFolder
@@ -32,10 +34,12 @@ class Record:
     Attributes:
         command: The command line.
         configs: The config files as given.
+        start: The weights it began with; None where they were random, or those of the run itself.
     """
 
     command: tuple[str, ...] = ()
     configs: tuple[Path, ...] = ()
+    start: Start | None = None
 
 
 class Snapshot(Callback):
@@ -66,6 +70,7 @@ class Snapshot(Callback):
     def _write(self, target: Path) -> None:
         write_text(target / "config.yaml", dump_config(self.config))
         self._copy_inputs(target)
+        self._note_weights(target)
         packages = "".join(f"{name}=={version}\n" for name, version in installed_packages().items())
         write_text(target / "requirements.txt", packages)
         write_text(target / "environment.json", json.dumps(describe_environment(), indent=2) + "\n")
@@ -83,6 +88,15 @@ class Snapshot(Callback):
                 _copy(file, target / name / copy)
         source = Path(trainlib.__file__).parent
         shutil.copytree(source, target / "trainlib", ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+
+    def _note_weights(self, target: Path) -> None:
+        """Note the files that the training starts from by their hashes, and what of them did not fit."""
+        start = self.record.start
+        rows = [fingerprint(file, str(file)) for file in starting_files(self.config, start)]
+        if rows:
+            write_fingerprints(target / STARTING, (row for row in rows if row is not None))
+        if start is not None and (misfits := list(start.misfits())):
+            write_text(target / MISFITS, "".join(f"{line}\n" for line in misfits))
 
 
 def names_of_copies(files: Iterable[Path]) -> dict[Path, str]:

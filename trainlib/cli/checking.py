@@ -29,6 +29,7 @@ def checked(
     *,
     csv: Path | None = None,
     checkpoint: str | None = None,
+    continued: bool = False,
     print_config: bool = False,
     also_quick: Check | None = None,
     also: Check | None = None,
@@ -43,6 +44,7 @@ def checked(
         command: What is to be done with the config.
         csv: Another CSV to predict.
         checkpoint: A checkpoint, which knows what the config leaves to the training data.
+        continued: Whether a run is continued.
         print_config: Whether to print the complete config and leave.
         also_quick: Finds what else is wrong without any library.
         also: Finds what else is wrong with the components, where all else is right.
@@ -55,8 +57,8 @@ def checked(
     loaded = completed(read_config(files, overrides), checkpoint)
     if csv is not None:
         loaded = _with_csv(loaded, csv, overrides)
-    problems = loaded.problems + quick_problems(loaded, command) + (also_quick(loaded) if also_quick else [])
-    problems += spelling_problems(loaded)
+    problems = loaded.problems + quick_problems(loaded, command, continued=continued)
+    problems += (also_quick(loaded) if also_quick else []) + spelling_problems(loaded)
     untried = " The values of components are tried once this is right." if problems else ""
     silence_libraries()
     problems = problems or component_problems(loaded) or (also(loaded) if also is not None else [])

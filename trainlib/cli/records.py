@@ -72,8 +72,17 @@ def reproduce(
 
 
 @app.command()
-def schema() -> None:
+def schema(
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print an explanation of every setting instead.")
+    ] = False,
+) -> None:
     """Print the JSON Schema of the config, with which editors complete and check it."""
+    if markdown:
+        from trainlib.config.reference import config_reference
+
+        print(config_reference(), end="")
+        return
     from trainlib.build.schema import config_schema
 
     print(json.dumps(config_schema(), indent=2))

@@ -44,7 +44,7 @@ def fit(
 ) -> None:
     """Train, then test the best checkpoint. Settings follow as KEY=VALUE, as in trainer.max_epochs=5."""
     files, overrides = arguments(ctx, config)
-    ready = checked(files, overrides, "fit", print_config=print_config)
+    ready = checked(files, overrides, "fit", continued=ckpt_path is not None, print_config=print_config)
     from trainlib.callbacks import Record
     from trainlib.commands.reproduce import REPETITION
     from trainlib.run import fit as run_fit

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema, field_validator
 from pydantic_core import PydanticCustomError
 
 from trainlib.config.section import Section
@@ -17,6 +17,11 @@ def _distinct(names: list[str]) -> list[str]:
     return names
 
 
+def _needed_by_task(schema: dict[str, Any]) -> None:
+    """Let `classes` be needed where the task says so: in the schema of the whole config."""
+    schema["required"].remove("classes")
+
+
 def _several(names: list[str]) -> list[str]:
     """Accept no classes, for they may be found in the training CSV, but not a single one."""
     if len(names) == 1:
@@ -26,9 +31,11 @@ def _several(names: list[str]) -> list[str]:
 
 Columns = Annotated[
     list[str],
-    BeforeValidator(lambda value: [value] if isinstance(value, str) else value, json_schema_input_type=list[str] | str),
+    BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
     Field(min_length=1),
     AfterValidator(_distinct),
+    # One column needs no list, which editors should know too.
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
 ]
 # Class names become parts of metric names such as `valid/dice/heart`.
 ClassName = Annotated[str, Field(pattern=r"^[^/]+$")]
@@ -36,6 +43,8 @@ ClassName = Annotated[str, Field(pattern=r"^[^/]+$")]
 
 class DataSection(Section):
     """The CSV files, what their columns mean, and how cases reach the network."""
+
+    model_config = ConfigDict(json_schema_extra=_needed_by_task)
 
     root: str = "."
     """Folder that the CSV files and the relative paths inside them start from."""

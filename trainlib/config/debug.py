@@ -12,12 +12,13 @@ CASES = 5
 """Cases of each split, at most."""
 EPOCHS = 2
 _SUFFIX = "_debug"
-# Arguments of the Trainer that make a training longer, or shorter than two whole epochs.
-_LENGTHS = (
+# Arguments of the Trainer that make a training longer, or shorter than two whole epochs, or send what comes out of it.
+_LEFT_OUT = (
     "fast_dev_run",
     "limit_test_batches",
     "limit_train_batches",
     "limit_val_batches",
+    "logger",
     "max_steps",
     "max_time",
     "min_epochs",
@@ -35,7 +36,7 @@ def debug_config(config: Config) -> Config:
     """
     name = config.run.name.removesuffix(_SUFFIX) + _SUFFIX
     cases = min(CASES, config.data.limit_cases or CASES)
-    trainer = {key: value for key, value in config.trainer.items() if key not in _LENGTHS}
+    trainer = {key: value for key, value in config.trainer.items() if key not in _LEFT_OUT}
     return config.model_copy(
         update={
             "run": config.run.model_copy(update={"name": name}),

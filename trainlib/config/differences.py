@@ -7,6 +7,8 @@ from difflib import SequenceMatcher
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
+from trainlib.config.model import apart
+
 # Sections and lists that hold components, as `Config.model_dump` writes them: a name, or a name with its keywords.
 _COMPONENTS = ("model", "loss", "optimizer", "scheduler", "inferer")
 _PIPELINES = ("transforms.base", "transforms.train", "transforms.post")
@@ -68,17 +70,19 @@ def _in_pipeline(key: str, before: Sequence[Any], now: Sequence[Any]) -> Iterato
 
 
 def _name(component: Any) -> str:
+    component, _ = apart(component)
     return str(next(iter(component), "{}")) if isinstance(component, Mapping) else str(component)
 
 
 def _kwargs(component: Any) -> Mapping[str, Any]:
+    component, _ = apart(component)
     found = next(iter(component.values()), None) if isinstance(component, Mapping) else None
     return found if isinstance(found, Mapping) else {}
 
 
 def _beside(component: Any) -> Mapping[str, Any]:
     """Return the settings beside the name of a network."""
-    return dict(list(component.items())[1:]) if isinstance(component, Mapping) else {}
+    return apart(component)[1]
 
 
 def _written(component: Any) -> str:

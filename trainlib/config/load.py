@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from trainlib.config.defaults import SEGMENTATION, task_of
 from trainlib.config.meant import Written, decimal_commas
 from trainlib.config.merge import defaults_for, merge, parse_override, place
+from trainlib.config.model import BUNDLE
 from trainlib.config.problems import explain
 from trainlib.config.reading import null_signs, read_file, unresolved
 from trainlib.config.schema import Config
@@ -170,7 +171,7 @@ def _with_absolute_paths(config: Config) -> Config:
     patch = {name: absolute(path) for name, path in config.patch}
     data = {"root": absolute(config.data.root), "cache_dir": absolute(config.data.cache_dir)}
     model: dict[str, Any] = {"weights": absolute(config.model.weights)}
-    if config.model.brings_weights and isinstance(path := config.model.kwargs.get("path"), str):
+    if config.model.name == BUNDLE and isinstance(path := config.model.kwargs.get("path"), str):
         model["kwargs"] = config.model.kwargs | {"path": absolute(path)}
     pushover = config.pushover
     if pushover is not None:

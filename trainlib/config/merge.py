@@ -67,6 +67,8 @@ def merge(base: dict[str, Any], later: dict[str, Any], defaults: dict[str, Any])
             merged[name] = _merge_model(merged.get(name), value, defaults[name])
         elif name in COMPONENT_SECTIONS:
             merged[name] = _merge_component(merged.get(name), value, defaults[name])
+        elif name == "trainer":
+            merged[name] = _merge_trainer(merged.get(name), value)
         elif name == "tune":
             merged[name] = _merge_search(merged.get(name), value)
         else:
@@ -78,6 +80,14 @@ def _merge_value(base: Any, later: Any) -> Any:
     if isinstance(base, dict) and isinstance(later, dict):
         return base | {name: _merge_value(base.get(name), value) for name, value in later.items()}
     return later
+
+
+def _merge_trainer(base: Any, later: Any) -> Any:
+    """Lay arguments of the Trainer over others, where another logger replaces the one before."""
+    merged = _merge_value(base, later)
+    if isinstance(base, dict) and isinstance(later, dict) and "logger" in base and "logger" in later:
+        merged["logger"] = _merge_component(base["logger"], later["logger"])
+    return merged
 
 
 def _merge_search(base: Any, later: Any) -> Any:

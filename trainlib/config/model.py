@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from pydantic import ConfigDict, model_serializer, model_validator
+from pydantic_core import PydanticCustomError
 
 from trainlib.config.component import Component, spelt_out
+from trainlib.suggest import nearest
 
 SETTINGS = ("weights", "freeze")
 """What stands beside the name of the network."""
 BUNDLE = "bundle"
 """In place of a network's name: the network and the weights of the MONAI bundle whose folder follows."""
+_OF_BUNDLE = "Folder of a MONAI bundle, in place of the name of a network; its weights come along."
 
 
 class Model(Component):
@@ -32,14 +35,15 @@ class Model(Component):
     def _from_yaml(cls, value: Any) -> Any:
         """Accept what a component may be, and the settings beside it."""
         component, settings = apart(value)
+        _refuse_typos(component)
         if isinstance(component, dict) and isinstance(component.get(BUNDLE), str) and len(component) == 1:
             component = {BUNDLE: {"path": component[BUNDLE]}}
         return {**spelt_out(component), **settings}
 
     @property
     def brings_weights(self) -> bool:
-        """Whether the network can be used without a checkpoint."""
-        return self.name == BUNDLE
+        """Whether the network can be used without a checkpoint: that of a bundle, as it is."""
+        return self.name == BUNDLE and self.kwargs.keys() <= {"path"}
 
     @model_serializer
     def _to_yaml(self) -> str | dict[str, Any]:
@@ -56,15 +60,28 @@ class Model(Component):
         mapping: dict[str, Any] = {
             "type": "object",
             "properties": {
-                "weights": {"type": ["string", "null"], "description": texts["weights"]},
-                "freeze": {"type": "array", "items": {"type": "string"}, "description": texts["freeze"]},
+                "weights": {"type": ["string", "null"], "default": None, "description": texts["weights"]},
+                "freeze": {"type": "array", "items": {"type": "string"}, "default": [], "description": texts["freeze"]},
             },
             "minProperties": 1,
             "maxProperties": 1 + len(SETTINGS),
             "additionalProperties": {"type": ["object", "null"]},
         }
-        mapping["properties"][BUNDLE] = {"type": ["string", "object"], "description": "Folder of a MONAI bundle."}
+        mapping["properties"][BUNDLE] = {"type": ["string", "object"], "description": _OF_BUNDLE}
         return {"title": "Model", "description": cls.__doc__, "anyOf": [{"type": "string"}, mapping]}
+
+
+def _refuse_typos(component: Any) -> None:
+    """Tell a misspelt setting beside the name of a network, which would be taken for another network.
+
+    Raises:
+        PydanticCustomError: There is one.
+    """
+    names = [name for name in component if isinstance(name, str)] if isinstance(component, dict) else []
+    for name in names:
+        is_setting = len(names) > 1 or not isinstance(component[name], dict | None)
+        if is_setting and name not in (BUNDLE, "name", "kwargs") and nearest(name, (*SETTINGS, BUNDLE), cutoff=0.7):
+            raise PydanticCustomError("invalid_key", "Input should be a setting", {"key": ("model", name)})
 
 
 def apart(value: Any) -> tuple[Any, dict[str, Any]]:

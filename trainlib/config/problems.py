@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from trainlib.config.component import Component
 from trainlib.config.meant import Written, colon_meant, component_meant, other_name, value_meant
+from trainlib.config.model import BUNDLE
 from trainlib.config.schema import Config
 from trainlib.config.sources import Key, dotted
 from trainlib.errors import Problem
@@ -31,11 +32,12 @@ _EXPECTED = {
 }
 # Sections whose values are not repeated: someone may have written a token where the name of a file belongs.
 _SECRET = ("pushover",)
-_PATTERNS = {
+PATTERNS = {
     "name": "a name without slashes that does not begin with a dot",
     "classes": "a name without slashes",
     "country": "an ISO 3166-1 alpha-3 code such as DEU",
 }
+"""Setting -> the form of text that it takes."""
 
 
 def explain(error: ValidationError, written: Written) -> dict[Key, Problem]:
@@ -93,7 +95,7 @@ def _expectation(detail: Any, key: Key) -> str:
     kind, context = detail["type"], detail.get("ctx", {})
     if kind == "string_pattern_mismatch":
         named = [part for part in key if isinstance(part, str)]
-        return _PATTERNS.get(named[-1], "another form")
+        return PATTERNS.get(named[-1], "another form")
     if kind in _EXPECTED:
         return _EXPECTED[kind].format(**context)
     message: str = detail["msg"]
@@ -157,7 +159,7 @@ def _nearest_setting(key: Key, written: Written) -> str:
     *parent, last = key
     if hint := colon_meant(str(last)) or other_name(str(last), written.component("optimizer")):
         return hint
-    name, siblings = str(last), _section(tuple(parent))
+    name, siblings = str(last), [*_section(tuple(parent)), *([BUNDLE] if parent == ["model"] else [])]
     prefix = dotted(tuple(parent)) + "." if parent else ""
     elsewhere = [(path, field) for path, field in _settings() if path != f"{prefix}{field}"]
     exact = [path for path, field in elsewhere if field == name]

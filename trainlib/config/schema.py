@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from trainlib.config.component import Component, spelt_out
@@ -57,6 +57,13 @@ def _default(section: str) -> Component:
     return Component.model_validate(TASK[SEGMENTATION][section])
 
 
+# A classification finds its classes in the training CSV.
+_NEEDED_BY_TASK: dict[str, Any] = {
+    "if": {"properties": {"task": {"const": "classification"}}, "required": ["task"]},
+    "else": {"properties": {"data": {"required": ["classes"]}}},
+}
+
+
 def _loggers(trainer: dict[str, Any]) -> list[Any]:
     """List what stands under ``trainer.logger``."""
     given = trainer.get("logger")
@@ -65,6 +72,8 @@ def _loggers(trainer: dict[str, Any]) -> list[Any]:
 
 class Config(Section):
     """Everything that decides what a run does."""
+
+    model_config = ConfigDict(json_schema_extra=_NEEDED_BY_TASK)
 
     run: RunSection = RunSection()
     """Name and place of the run folder."""

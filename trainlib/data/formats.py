@@ -1,4 +1,4 @@
-"""File formats by the ends of file names."""
+"""File formats by the ends of file names. Bundles bring this module along: it imports nothing of trainlib."""
 
 from __future__ import annotations
 
@@ -18,3 +18,18 @@ def is_nifti(path: Path) -> bool:
 def is_picture(path: Path) -> bool:
     """Tell whether a file is a picture by its name."""
     return path.suffix.lower() in PICTURES
+
+
+def suffix_of(path: Path, dims: int = 2) -> str:
+    """Return the suffix that the prediction for an image file gets.
+
+    It is the image's own for NIfTI, PNG and TIFF, ``.png`` for JPEG and BMP, and ``.nii.gz`` for all others.
+
+    Args:
+        path: The image file.
+        dims: Dimensions of the prediction; a picture holds two, so that a stack of them gets ``.nii.gz``.
+    """
+    name = path.name.lower()
+    if nifti := next((suffix for suffix in reversed(NIFTI) if name.endswith(suffix)), None):
+        return nifti
+    return PICTURES.get(path.suffix.lower(), ".nii.gz") if dims == 2 else ".nii.gz"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from trainlib.config.schema import Config
+from trainlib.data.naming import unique_names
 from trainlib.data.repeats import labels_for_images, repeated, shared
 from trainlib.data.table import read_table, shortened
 from trainlib.errors import DataError, Problem
@@ -164,7 +164,7 @@ def _unknown_classes(config: Config, csv: str, column: str, cells: list[tuple[An
 
 def _cases(config: Config, csv: str, table: pd.DataFrame, with_label: bool) -> Iterator[Case]:
     data = config.data
-    names = _unique_names(table[data.image_cols[0]])
+    names = unique_names(table[data.image_cols[0]])
     map_col = data.label_cols[0] if with_label and config.task == "segmentation" else None
     class_cols = data.label_cols if with_label and config.task == "classification" and data.classes else None
     values = config.label_cells if class_cols else {}
@@ -181,38 +181,3 @@ def _cases(config: Config, csv: str, table: pd.DataFrame, with_label: bool) -> I
             group=cells[group_col][i] if group_col else None,
             csv=csv,
         )
-
-
-def _unique_names(paths: Iterable[str]) -> list[str]:
-    """Name each case after its file; where two files share a name, after the whole path, then by number.
-
-    Names that differ in case alone count as shared, because they would be one file on some systems.
-    """
-    paths = [path.replace("\\", "/") for path in paths]
-    stems = [_stem(path.rpartition("/")[2]) for path in paths]
-    folded = Counter(stem.casefold() for stem in stems)
-    names = [
-        stem if folded[stem.casefold()] == 1 else _stem(path).strip("/.~").replace("/", "_")
-        for stem, path in zip(stems, paths, strict=True)
-    ]
-    # A name that is a case's own must not be given to another as its numbered one.
-    taken = {name.casefold() for name in names}
-    seen: set[str] = set()
-    numbers: Counter[str] = Counter()  # the last one that a name was given
-    unique = []
-    for name in names:
-        key, candidate = name.casefold(), name
-        while candidate.casefold() in seen or (candidate != name and candidate.casefold() in taken):
-            numbers[key] = max(numbers[key], 1) + 1
-            candidate = f"{name}_{numbers[key]}"
-        seen.add(candidate.casefold())
-        unique.append(candidate)
-    return unique
-
-
-def _stem(path: str) -> str:
-    for suffix in (".nii.gz", ".gz"):
-        if path.lower().endswith(suffix):
-            return path[: -len(suffix)]
-    head, dot, _ = path.rpartition(".")
-    return head if dot and head and "/" not in path[len(head) :] else path

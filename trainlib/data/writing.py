@@ -10,7 +10,7 @@ import nibabel as nib
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from trainlib.data.formats import NIFTI, PICTURES, is_nifti
+from trainlib.data.formats import PICTURES, is_nifti, suffix_of
 from trainlib.drawing.colours import colour_table
 from trainlib.errors import DataError
 from trainlib.system.files import atomic_path
@@ -25,21 +25,6 @@ __all__ = [
 ]
 
 Array = np.ndarray[Any, Any]
-
-
-def suffix_of(path: Path, dims: int = 2) -> str:
-    """Return the suffix that the prediction for an image file gets.
-
-    It is the image's own for NIfTI, PNG and TIFF, ``.png`` for JPEG and BMP, and ``.nii.gz`` for all others.
-
-    Args:
-        path: The image file.
-        dims: Dimensions of the prediction; a picture holds two, so that a stack of them gets ``.nii.gz``.
-    """
-    name = path.name.lower()
-    if nifti := next((suffix for suffix in reversed(NIFTI) if name.endswith(suffix)), None):
-        return nifti
-    return PICTURES.get(path.suffix.lower(), ".nii.gz") if dims == 2 else ".nii.gz"
 
 
 def probabilities_suffix_of(path: Path, dims: int = 2) -> str:

@@ -9,6 +9,7 @@ from functools import cached_property
 import torch
 from torch import nn
 
+from trainlib.build.freezing import evaluating
 from trainlib.debug.finding import Check
 from trainlib.debug.labels import check_channels
 from trainlib.debug.learning import check_gradients, check_learning_rate, check_overfit
@@ -56,10 +57,8 @@ class Practice:
         ]
 
     def _logits(self) -> torch.Tensor:
-        training = self.network.training
-        with torch.no_grad():
-            logits: torch.Tensor = self.network.eval()(self.image)
-        self.network.train(training)
+        with evaluating(self.network), torch.no_grad():
+            logits: torch.Tensor = self.network(self.image)
         return logits
 
     def _try(self, factor: float) -> Trial:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import colorsys
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -37,9 +38,11 @@ def class_colour(value: int) -> Colour:
     return round(red * 255), round(green * 255), round(blue * 255)
 
 
+@cache
 def colour_table(count: int) -> NDArray[np.uint8]:
     """Return the colours of the class values 0 to count - 1, shape (count, 3); the background is black."""
     table: NDArray[Any] = np.zeros((max(count, 1), 3), dtype=np.uint8)
     for value in range(1, count):
         table[value] = class_colour(value)
+    table.flags.writeable = False
     return table

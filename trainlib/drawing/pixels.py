@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,8 @@ _SAMPLES = 200_000  # voxels that the window of intensities is found from
 
 def intensity_window(image: Array) -> tuple[float, float]:
     """Choose the intensities that become black and white: half a percent lies beyond each."""
-    values = image.reshape(-1)[:: max(1, image.size // _SAMPLES)]
+    step = math.ceil((max(image.size, 1) / _SAMPLES) ** (1 / max(image.ndim, 1)))
+    values = image[(slice(None, None, step),) * image.ndim]  # a copy of the whole would be as large as it
     values = values[np.isfinite(values)]
     if not values.size:
         return 0.0, 1.0

@@ -24,6 +24,7 @@ def stack(
     *,
     note: str = "outline: label, fill: prediction",
     width: int = 720,
+    columns: int | None = None,
 ) -> Image.Image:
     """Put pictures below each other, or side by side where there is room, each under its caption.
 
@@ -31,15 +32,16 @@ def stack(
         pictures: The pictures; those that are wider make the sheet wider.
         captions: A line for each; it may be empty.
         title: A line above all.
-        legend: Names of the classes, background first; empty for no legend.
+        legend: Names of the classes, background first; empty for no legend. A class of no name is left out.
         note: What stands behind the legend.
         width: Room for pictures in pixels.
+        columns: Pictures side by side, at most; by default as many as there is room for.
 
     Returns:
         The sheet.
     """
     width = max([width, *(picture.width for picture in pictures)])
-    rows = _rows(pictures, width)
+    rows = _rows(pictures, width, columns or len(pictures))
     top = MARGIN + (_TITLE if title else 0)
     above = [_CAPTION if any(captions[i] for i in row) else 0 for row in rows]
     heights = [max(pictures[i].height for i in row) + high + MARGIN for row, high in zip(rows, above, strict=True)]
@@ -60,12 +62,12 @@ def stack(
     return sheet
 
 
-def _rows(pictures: Sequence[Image.Image], width: int) -> list[list[int]]:
+def _rows(pictures: Sequence[Image.Image], width: int, columns: int) -> list[list[int]]:
     """Fill rows of the given width with pictures, in their order."""
     rows: list[list[int]] = []
     room = 0
     for i, picture in enumerate(pictures):
-        if not rows or picture.width + MARGIN > room:
+        if not rows or picture.width + MARGIN > room or len(rows[-1]) == columns:
             rows.append([])
             room = width + MARGIN
         rows[-1].append(i)
@@ -76,10 +78,11 @@ def _rows(pictures: Sequence[Image.Image], width: int) -> list[list[int]]:
 def _draw_legend(draw: ImageDraw.ImageDraw, top: int, names: Sequence[str], note: str, width: int) -> None:
     """Name the colours of the classes in a line; those that find no room are counted."""
     left, end = MARGIN, MARGIN + width - font(12).getlength(note) - 2 * MARGIN
-    for value, name in enumerate(names[1:], 1):
+    named = [(value, name) for value, name in enumerate(names) if value and name]
+    for done, (value, name) in enumerate(named):
         room = end - left - _SQUARE - 6
         if room < min(font(12).getlength(name), 60):
-            write(draw, (left, top), f"+ {len(names) - value}", size=12, colour=MUTED)
+            write(draw, (left, top), f"+ {len(named) - done}", size=12, colour=MUTED)
             break
         draw.rectangle((left, top + 1, left + _SQUARE, top + 1 + _SQUARE), fill=class_colour(value))
         left += int(_SQUARE + 6 + write(draw, (left + _SQUARE + 6, top), name, size=12, width=room)) + MARGIN

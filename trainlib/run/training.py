@@ -5,13 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 from lightning import Callback
 
 from trainlib.build.advice import advice
+from trainlib.build.bundles import tell_misfits
 from trainlib.build.check import origins
 from trainlib.build.extras import extra_callbacks, extra_loggers
+from trainlib.build.guarding import own_runs
 from trainlib.callbacks import Record, build_callbacks
 from trainlib.check.quick import quick_check
 from trainlib.checkpoints.checkpoint import compare, epochs_in, read_checkpoint
@@ -29,7 +32,7 @@ from trainlib.folders.naming import create, folder_of, latest
 from trainlib.folders.overwriting import refuse_loss
 from trainlib.folders.results import Run
 from trainlib.folders.run import RunFolder
-from trainlib.processes import CHECKPOINT, agreed, decided, note
+from trainlib.processes import CHECKPOINT, agreed, decided, is_first, note
 from trainlib.run.evaluation import evaluate, report
 from trainlib.start import in_one_process, started
 from trainlib.system.files import remove_leftovers
@@ -95,8 +98,7 @@ def _fit(
         module, task = CSVDataModule(config, first_epoch), TASKS[config.task](config)
         with explained(config):
             task.configure_model()
-            if checkpoint is None:
-                start_from_weights(task.network, config)
+            start = start_from_weights(task.network, config) if checkpoint is None else None
             module.setup("fit")
         folder = decided(lambda: continued or create(config))
         note(CHECKPOINT, str(folder.last))
@@ -104,6 +106,11 @@ def _fit(
         mine = nullcontext() if continued else _alone_in(folder)
         with ended_in_good_order(folder, continued is None), mine, logged(folder.log):
             _announce(run)
+            if checkpoint is None and is_first():
+                tell_misfits(task.network)
+            if start is not None and is_first():  # the others have taken the same
+                start.tell()
+            record = replace(record or Record(), start=start)
             callbacks = build_callbacks("fit", config, folder, record=record, debug=debug)
             with entered([*callbacks, *extra]), agreed(), explained(config):
                 _train(run, task, module, [*callbacks, *extra_callbacks(config), *extra], checkpoint)
@@ -142,11 +149,10 @@ def _checked_for_training(config: Config, *, debug: bool, resumed: bool, headers
 
 def _train(run: Run, task: BaseTask, module: CSVDataModule, callbacks: list[Callback], checkpoint: Path | None) -> None:
     """Run Lightning's `fit`, then score the best checkpoint on the validation and the test cases."""
-    loggers = extra_loggers(run.config, run.folder.logs)
-    trainer = make_trainer(run.config, callbacks, [tensorboard(run.folder, checkpoint), *loggers])
-    for logger in loggers:  # where one cannot be reached, it shows before the training
-        logger.log_hyperparams(run.config.model_dump(mode="json"))
-    trainer.fit(task, datamodule=module, ckpt_path=checkpoint, weights_only=True)
+    with own_runs():
+        loggers = extra_loggers(run.config, run.folder.logs)
+        trainer = make_trainer(run.config, callbacks, [tensorboard(run.folder, checkpoint), *loggers])
+        trainer.fit(task, datamodule=module, ckpt_path=checkpoint, weights_only=True)
     # Where nothing was left to train, the checkpoint to continue from is the best there is.
     best = checkpoint if checkpoint and not run.folder.last.is_file() else run.checkpoint
     evaluate("validate", run, best, module)

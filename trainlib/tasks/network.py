@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from typing import Any, Self
 
@@ -10,7 +11,8 @@ import torch
 from lightning import LightningModule
 
 from trainlib.build.components import build_inferer, build_loss, build_model
-from trainlib.build.freezing import freeze
+from trainlib.build.freezing import freeze, freeze_mistakes
+from trainlib.build.resolve import ComponentError
 from trainlib.config.schema import Config
 from trainlib.processes import interleaved
 from trainlib.seeding import seed_all
@@ -49,7 +51,11 @@ class NetworkModule(LightningModule):
             return
         seed_all(self.config.seed)
         self.network = build_model(self.config)
+        if mistakes := freeze_mistakes(self.config, self.network):
+            raise ComponentError(mistakes)
         self._frozen = freeze(self.network, self.config.model.freeze)
+        if self._frozen:  # Lightning takes them for an oversight
+            warnings.filterwarnings("ignore", message="Found .* in eval mode at the start of training.*")
         self.loss = build_loss(self.config)
         self.inferer = build_inferer(self.config)
 

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from trainlib.build.freezing import evaluating
 from trainlib.build.resolve import ComponentError
+from trainlib.config.model import BUNDLE
 from trainlib.tasks.failures import component, shape_of
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ def check_shape(task: BaseTask, window: torch.Tensor, logits: Any) -> None:
             f"model: for an input of {shape_of(window)} the output has shape {shape}, expected {task.output_shape}: "
             f"{task.output_meaning}"
         )
+        if task.config.model.name == BUNDLE:
+            text += " A network of a bundle gets other outputs with, say, `bundle: {path: DIR, out_channels: 3}`."
         raise ComponentError([(("model",), text)])
 
 
@@ -41,9 +45,8 @@ def try_window(task: BaseTask, target: torch.Tensor) -> None:
     config = task.config
     window = torch.zeros(1, config.in_channels, *config.roi_size, device=task.device)
     subject = f"an image of {shape_of(window)}"
-    training = task.network.training
-    task.network.eval()
-    with torch.no_grad(), torch.random.fork_rng(), task.trainer.precision_plugin.forward_context():
+    forward = task.trainer.precision_plugin.forward_context()
+    with evaluating(task.network), torch.no_grad(), torch.random.fork_rng(), forward:
         with component("model", config, subject, [task.network]):
             logits = task(window)
         check_shape(task, window, logits)
@@ -51,4 +54,3 @@ def try_window(task: BaseTask, target: torch.Tensor) -> None:
             task.inferer(window, task)
         with component("loss", config, subject, [task.loss]):
             task._loss(logits, target)
-    task.network.train(training)

@@ -8,7 +8,7 @@ from typing import Any
 
 from trainlib.build.roles import IMAGE, LABEL, TARGET
 from trainlib.errors import DataError
-from trainlib.viewer.scene import Scene, make_scene
+from trainlib.viewer.scene import Scene, class_name, make_scene
 from trainlib.viewer.widgets import Entry, show
 
 
@@ -30,7 +30,10 @@ def view_batch(loader: Any, *, classes: Sequence[str] = (), dims: int | None = N
     if not isinstance(batch, Mapping) or IMAGE not in batch:
         found = f"keys {', '.join(map(str, batch))}" if isinstance(batch, Mapping) else type(batch).__name__
         raise DataError(f"expected batches with the key {IMAGE}, found {found}.")
-    dims = dims or batch[IMAGE].ndim - 2
+    shape = tuple(getattr(batch[IMAGE], "shape", ()))
+    if len(shape) not in (4, 5):
+        raise DataError(f"{IMAGE}: expected the shape (items, channels, x, y, z), or without z, found {shape}.")
+    dims = dims or len(shape) - 2
     titles = [str(name) for name in batch.get("where", batch.get("case", range(len(batch[IMAGE]))))]
     return show([Entry(title, partial(_scene, batch, i, title, classes, dims)) for i, title in enumerate(titles)])
 
@@ -58,7 +61,7 @@ def _scene(batch: Mapping[str, Any], item: int, title: str, classes: Sequence[st
 def _named(target: Any, classes: Sequence[str]) -> str:
     """Write the class of an item, or those of its classes that are 1."""
     if target.ndim:
-        names = [classes[i] if i < len(classes) else str(i) for i, value in enumerate(target.tolist()) if value]
+        names = [class_name(i, classes) for i, value in enumerate(target.tolist()) if value]
         return ", ".join(names) or "none"
     value = int(target)
-    return classes[value] if value < len(classes) else str(value)
+    return class_name(value, classes)

@@ -10,15 +10,19 @@ from PIL import Image
 
 from trainlib.drawing.pixels import enlarge, fill, gray, outline, pixel_sizes
 from trainlib.drawing.planes import Plane
-from trainlib.drawing.sheet import stack
+from trainlib.drawing.sheet import MARGIN, stack
 from trainlib.viewer.scene import DIFFERENCES, Scene
-from trainlib.viewer.state import ViewState
-from trainlib.viewer.volume import Array
+from trainlib.viewer.state import AXES, ViewState
 
-_NAMES = {0: "sagittal", 1: "coronal", 2: "axial"}
+_NAMES = {axis: name for name, axis in AXES.items()}
+_NARROWEST = 520  # room for a legend
+_LOW = 0.65  # of the height, where there are rows below each other
+
+Overlay = tuple[str, Any]
+"""A style, and class values."""
 
 
-def render(scene: Scene, state: ViewState, *, height: int = 440, width: int = 860) -> Image.Image:
+def render(scene: Scene, state: ViewState, *, height: int = 480, width: int = 860) -> Image.Image:
     """Draw what is shown.
 
     Args:
@@ -30,24 +34,49 @@ def render(scene: Scene, state: ViewState, *, height: int = 440, width: int = 86
     Returns:
         The planes in true proportions, with captions and legend.
     """
-    panels = _panels(scene, state)
-    planes = [(name, draws, plane) for name, draws in panels for plane in state.planes]
-    extents = [plane.size(scene.image.values[0], scene.image.spacing) for *_, plane in planes]
-    # Of several panels each is as wide as there is room for it alone.
-    sizes = pixel_sizes(extents, height, width, gap=14)
+    panels, sizes, columns = layout(scene, state, height, width)
     pictures, captions = [], []
-    for (name, draws, plane), size in zip(planes, sizes, strict=True):
-        pictures.append(_draw(scene, state, plane, size, draws))
-        captions.append(" ".join(filter(None, (name, _place(plane, state)))))
+    for name, draws in panels:
+        for plane, size in zip(state.planes, sizes, strict=True):
+            pictures.append(_draw(scene, state, plane, size, draws))
+            captions.append(" ".join(filter(None, (name, _place(plane, state)))))
+    row = sum(picture.width + MARGIN for picture in pictures[:columns]) - MARGIN
     names, note = _legend(scene, state)
-    return stack(pictures, captions, scene.caption, names, note=note, width=max(width, 300))
+    return stack(pictures, captions, scene.caption, names, note=note, width=max(row, _NARROWEST), columns=columns)
 
 
-Overlay = tuple[str, Any]
+def layout(
+    scene: Scene, state: ViewState, height: int = 480, width: int = 860
+) -> tuple[list[tuple[str, list[Overlay]]], list[tuple[int, int]], int]:
+    """Arrange the planes: label and prediction side by side, or where each has three planes, below each other.
+
+    Args:
+        scene: The image and its overlays.
+        state: What is shown of it.
+        height: Height of the tallest plane in pixels, at most.
+        width: Width of all planes together in pixels, at most.
+
+    Returns:
+        The panels, each with its name and what is drawn over the image; width and height of each plane; pictures in
+        a row.
+    """
+    panels = _panels(scene, state)
+    extents = [plane.size(scene.image.values[0], scene.image.spacing) for plane in state.planes]
+    if len(extents) > 1:
+        return panels, pixel_sizes(extents, round(height * _LOW), width, MARGIN), len(extents)
+    [size, *_] = pixel_sizes(extents * len(panels), height, width, MARGIN)
+    return panels, [size], len(panels)
+
+
+def axis_at(scene: Scene, state: ViewState, x: float) -> int | None:
+    """Tell through which axis the plane is cut that is drawn at so many pixels from the left; None in 2-D."""
+    _, sizes, _ = layout(scene, state)
+    ends = np.cumsum([wide + MARGIN for wide, _ in sizes])
+    return state.planes[min(int(np.searchsorted(ends, x)), len(sizes) - 1)].axis
 
 
 def _panels(scene: Scene, state: ViewState) -> list[tuple[str, list[Overlay]]]:
-    """Tell the panels, each with its name and what is drawn over the image: a style, and class values."""
+    """Tell the panels, each with its name and what is drawn over the image."""
     label, prediction = scene.label, scene.prediction
     if label is None or prediction is None:
         alone = label if label is not None else prediction
@@ -64,27 +93,23 @@ def _draw(scene: Scene, state: ViewState, plane: Plane, size: tuple[int, int], d
     if state.channel is None:
         cut = np.stack([plane.cut(channel) for channel in values[:3]], axis=-1)
     else:
-        cut = plane.cut(values[min(state.channel, len(values) - 1)])
+        cut = plane.cut(values[state.channel])
     pixels = gray(cut, size, state.low, state.high)
-    for style, classes in sorted(draws, key=lambda draw: draw[0] != "fill"):  # lines over areas
+    for style, classes in sorted(draws, key=lambda draw: draw[0] == "outline"):  # lines over areas
         if style == "differences":
-            fill(pixels, enlarge(_difference(plane, *classes), size), state.opacity)
+            label, prediction = classes
+            found = Scene.difference(plane.cut(label), plane.cut(prediction))
+            fill(pixels, enlarge(found, size), state.opacity)
         elif style == "fill":
             fill(pixels, enlarge(plane.cut(classes), size), state.opacity)
         else:
-            # Lines are seen at full strength, unless the overlays are switched off altogether.
+            # Lines are seen at full strength, unless the overlays are nearly switched off.
             outline(pixels, enlarge(plane.cut(classes), size), min(1.0, 2 * state.opacity))
     return Image.fromarray(pixels)
 
 
-def _difference(plane: Plane, label: Array, prediction: Array) -> Array:
-    return Scene.difference(plane.cut(label), plane.cut(prediction))
-
-
 def _place(plane: Plane, state: ViewState) -> str:
-    if plane.axis is None:
-        return ""
-    return f"{_NAMES[plane.axis]} {plane.index + 1}/{state.shape[plane.axis]}"
+    return "" if plane.axis is None else f"{_NAMES[plane.axis]} {plane.index + 1}/{state.shape[plane.axis]}"
 
 
 def _legend(scene: Scene, state: ViewState) -> tuple[Sequence[str], str]:

@@ -10,9 +10,9 @@ from typing import Any
 
 from trainlib.data.labels import read_label
 from trainlib.data.splits import Case, read_split
-from trainlib.errors import ConfigError, DataError
+from trainlib.errors import ConfigError
 from trainlib.folders.results import Run, load_run
-from trainlib.viewer.scene import Scene, make_scene
+from trainlib.viewer.scene import Scene, ShapeError, make_scene
 from trainlib.viewer.widgets import Entry, show
 
 
@@ -90,7 +90,8 @@ def _dice(rows: Any) -> tuple[float, str, list[tuple[str, str]]]:
     details = []
     for row in rows.to_dict("records"):
         scores = [f"{n} {row[n]:.3g}" for n in ("dice", "hd95", "asd", "nsd") if n in row and not math.isnan(row[n])]
-        details.append((str(row["class"]), ", ".join([*scores, str(row.get("outcome", ""))])))
+        outcome = row.get("outcome")
+        details.append((str(row["class"]), ", ".join([*scores, *([outcome] if isinstance(outcome, str) else [])])))
     return mean, f"dice {mean:.3f}" if not math.isnan(mean) else "nothing to find", details
 
 
@@ -138,8 +139,8 @@ def _open(run: Run, scored: Scored, case: Case, prediction: Path | None) -> Scen
         options["classes"] = config.data.classes
     try:
         return make_scene(images, label, prediction, details=details, **options)
-    except DataError as error:
-        if not str(error).startswith("label:"):
+    except ShapeError:
+        if label is None:
             raise
     details.append(("label", "has a grid of its own, and is not shown"))
     return make_scene(images, None, prediction, details=details, **options)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from trainlib.drawing.planes import Plane, choose_planes
 from trainlib.viewer.scene import Scene
 
-PLANES = ("axial", "coronal", "sagittal", "all")
+AXES = {"axial": 2, "coronal": 1, "sagittal": 0}
+"""Name of a plane -> the axis that it is perpendicular to."""
+PLANES = (*AXES, "all")
 """Names of the planes; ``all`` shows the three side by side."""
-_AXES = {"axial": 2, "coronal": 1, "sagittal": 0}
+OWN, BY_HAND = "image", "by hand"
 WINDOWS: dict[str, tuple[float, float]] = {
     "CT soft tissue": (-160.0, 240.0),
     "CT lung": (-1350.0, 150.0),
@@ -34,6 +35,7 @@ class ViewState:
         shape: Voxels of the image along each axis.
         positions: The slice through each axis.
         plane: One of `PLANES`; a 2-D image is its own plane.
+        preset: `OWN` for the window that the intensities suggest, a name in `WINDOWS`, or `BY_HAND`.
         low: Intensity that is black.
         high: Intensity that is white.
         channel: Channel that is shown; None shows three channels as colours.
@@ -45,6 +47,7 @@ class ViewState:
     shape: tuple[int, ...]
     positions: list[int]
     plane: str = "axial"
+    preset: str = OWN
     low: float = 0.0
     high: float = 1.0
     channel: int | None = 0
@@ -62,40 +65,46 @@ class ViewState:
             for plane in choose_planes(masks[0] > 0):
                 assert plane.axis is not None
                 positions[plane.axis] = plane.index
-        coloured = len(shape) == 2 and len(scene.image.values) == 3
         both = scene.label is not None and scene.prediction is not None
-        style: Style = "outline" if both else "fill"
-        return cls(shape, positions, low=scene.window[0], high=scene.window[1],
-                   channel=None if coloured else 0, style=style)  # fmt: skip
+        state = cls(shape, positions, channel=None if scene.coloured else 0, style="outline" if both else "fill")
+        state.choose_window(OWN, scene)
+        return state
 
-    @property
-    def axis(self) -> int | None:
-        """The axis that the slice slider moves along: that of the plane, of all three the axial; None in 2-D."""
-        return None if len(self.shape) == 2 else _AXES.get(self.plane, 2)
+    def carry_on(self, before: ViewState, scene: Scene) -> None:
+        """Show a scene as another one was shown, as far as it has what that had.
 
-    @property
-    def slices(self) -> int:
-        """Number of slices along `axis`."""
-        return 1 if self.axis is None else self.shape[self.axis]
-
-    @property
-    def index(self) -> int:
-        """The slice along `axis`."""
-        return 0 if self.axis is None else self.positions[self.axis]
+        Args:
+            before: How the other one was shown.
+            scene: The scene of this state.
+        """
+        self.opacity, self.mode, self.style = before.opacity, before.mode, before.style
+        if len(self.shape) == len(before.shape):
+            self.plane = before.plane
+        if before.channel is not None and before.channel < len(scene.image.values):
+            self.channel = before.channel
+        # A window by hand is of one image: another one may have its intensities anywhere.
+        self.choose_window(OWN if before.preset == BY_HAND else before.preset, scene)
 
     @property
     def planes(self) -> list[Plane]:
         """The planes that are drawn."""
-        if self.axis is None:
+        if len(self.shape) == 2:
             return [Plane(None)]
-        axes: Sequence[int] = (2, 1, 0) if self.plane == "all" else (self.axis,)
+        axes = list(AXES.values()) if self.plane == "all" else [AXES[self.plane]]
         return [Plane(axis, self.positions[axis]) for axis in axes]
 
-    def go(self, index: int) -> None:
-        """Show a slice along `axis`; beyond the end, the last one."""
-        if self.axis is not None:
-            self.positions[self.axis] = min(max(int(index), 0), self.slices - 1)
+    def go(self, axis: int, index: int) -> None:
+        """Show a slice through an axis; beyond the end, the last one."""
+        self.positions[axis] = min(max(int(index), 0), self.shape[axis] - 1)
+
+    def choose_window(self, preset: str, scene: Scene) -> None:
+        """Take a window by its name; one by hand stays as it is."""
+        self.preset = preset
+        if preset != BY_HAND:
+            self.low, self.high = WINDOWS[preset] if preset in WINDOWS else scene.window(self.channel)
 
     def set_window(self, low: float, high: float) -> None:
         """Choose the intensities that are black and white; they are told apart even where they are equal."""
-        self.low, self.high = float(low), float(high) if high > low else float(low) + 1e-6
+        low, high = float(low), float(high)
+        self.preset, self.low = BY_HAND, low
+        self.high = high if high > low else low + max(1e-6, abs(low) * 1e-6)

@@ -1,23 +1,27 @@
-"""The controls of the viewer; what they do is in `ViewState` and `render`."""
+"""The viewer in a notebook; what its controls do is in `ViewState` and `render`."""
 
 from __future__ import annotations
 
+import base64
 import html
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import Any
 
 from PIL import Image
 
+from trainlib.drawing.sheet import MARGIN
 from trainlib.errors import TrainlibError
-from trainlib.viewer.render import render
+from trainlib.viewer.controls import make_controls, show_only, update
+from trainlib.viewer.render import axis_at, render
 from trainlib.viewer.scene import Scene
-from trainlib.viewer.state import PLANES, WINDOWS, ViewState
+from trainlib.viewer.state import AXES, ViewState
 
-_OWN = "image"  # name of the window that the intensities suggest
 _FEW = 4  # scenes that are shown where widgets are not available
+_KEYS = {"ArrowUp": 1, "ArrowRight": 1, "ArrowDown": -1, "ArrowLeft": -1, "PageUp": 10, "PageDown": -10}
+_EVENTS = 40  # milliseconds between two turns of the mouse wheel, at least
 
 
 @dataclass(frozen=True)
@@ -40,18 +44,25 @@ def show(entries: Sequence[Entry]) -> Any:
 
 def still(entries: Sequence[Entry]) -> Image.Image:
     """Draw the first entries below each other, each with all its planes."""
-    pictures = []
-    for entry in entries[:_FEW]:
-        scene = entry.open()
-        state = ViewState.of(scene)
-        state.plane = "all" if scene.dims == 3 else state.plane
-        pictures.append(render(scene, state, height=260))
+    pictures = [_planes(scene, ViewState.of(scene)) for scene in (entry.open() for entry in entries[:_FEW])]
     sheet = Image.new("RGB", (max(p.width for p in pictures), sum(p.height for p in pictures)))
     top = 0
     for picture in pictures:
         sheet.paste(picture, (0, top))
         top += picture.height
     return sheet
+
+
+def _planes(scene: Scene, state: ViewState) -> Image.Image:
+    """Draw all planes of a scene as it is shown."""
+    return render(scene, replace(state, plane="all") if scene.dims == 3 else state)
+
+
+def _png(picture: Image.Image) -> bytes:
+    content = io.BytesIO()
+    # Notebooks get the picture from the kernel at once; the time goes into drawing, not into its size.
+    picture.save(content, format="png", compress_level=1)
+    return content.getvalue()
 
 
 class Viewer:
@@ -61,7 +72,7 @@ class Viewer:
         entries: What can be opened; the first is.
 
     Attributes:
-        scene: What is open.
+        scene: What is open; None where it could not be read.
         state: What is shown of it.
         controls: The widgets by name.
         box: The widget that holds all.
@@ -71,33 +82,39 @@ class Viewer:
         import ipywidgets as widgets
 
         self.entries = list(entries)
-        self.scene = self.entries[0].open()
-        self.state = ViewState.of(self.scene)
+        self.scene: Scene | None = None
+        self.state: ViewState | None = None
         self._updating = False
-        self.picture = widgets.Image(format="png")
+        self._width = 0
+        # With its own size, or where there is less room, smaller in the same proportions.
+        self.picture = widgets.Image(format="png", layout=widgets.Layout(max_width="100%"))
+        self.picture.layout.align_self = "flex-start"
         self.details = widgets.HTML()
-        self.controls: dict[str, Any] = _controls(widgets, [entry.title for entry in self.entries])
+        self.controls, rows = make_controls([entry.title for entry in self.entries])
         for name, control in self.controls.items():
             control.observe(lambda change, name=name: self._changed(name, change["new"]), names="value")
-        self._show_controls()
-        listed = [self.controls["entry"]] if len(self.entries) > 1 else []
-        upper = widgets.HBox([self.controls[name] for name in ("plane", "slice", "channel")])
-        middle = widgets.HBox([self.controls[name] for name in ("preset", "window")])
-        lower = widgets.HBox([self.controls[name] for name in ("mode", "style", "opacity")])
-        self.box = widgets.VBox([*listed, upper, middle, lower, self.picture, self.details])
-        self.redraw()
+        around = widgets.Box([self.details], layout=widgets.Layout(max_height="340px", overflow="auto"))
+        self.box = widgets.VBox([*rows, self.picture, around])
+        self._listen()
+        self.open(0)
 
-    def _ipython_display_(self) -> None:
-        from IPython.display import display
+    def __repr__(self) -> str:
+        return f"<viewer: {self.scene.caption if self.scene else 'nothing to show'}>"
 
-        display(self.box)
+    def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
+        """Show the controls, and where a notebook is only read, a picture of all planes."""
+        shown = dict(self.box._repr_mimebundle_(**options)) | {"text/plain": repr(self)}
+        if self.scene is None or self.state is None:
+            return shown
+        picture = _png(_planes(self.scene, self.state))
+        return shown | {"image/png": base64.b64encode(picture).decode()}
 
     def redraw(self) -> None:
         """Draw the picture anew."""
-        content = io.BytesIO()
-        # Notebooks get the picture from the kernel at once; the time goes into drawing, not into its size.
-        render(self.scene, self.state).save(content, format="png", compress_level=1)
-        self.picture.value = content.getvalue()
+        if self.scene is not None and self.state is not None:
+            picture = render(self.scene, self.state)
+            self._width = picture.width
+            self.picture.value = _png(picture)
 
     def open(self, index: int) -> None:
         """Open an entry; what of it is shown begins anew, how it is shown stays."""
@@ -105,14 +122,29 @@ class Viewer:
         try:
             self.scene = self.entries[index].open()
         except TrainlibError as error:
-            self.details.value = f"<pre>{html.escape(str(error))}</pre>"
+            self.scene = None
+            title = html.escape(self.entries[index].title)
+            self.details.value = f"<b>{title} cannot be shown</b><br>{html.escape(str(error))}"
+            show_only(self.controls, ())
+            self.picture.layout.display = "none"
             return
         self.state = ViewState.of(self.scene)
-        self.state.opacity, self.state.mode = before.opacity, before.mode
-        if self.scene.dims == len(before.shape):
-            self.state.plane = before.plane
-        self._show_controls()
+        if before is not None:
+            self.state.carry_on(before, self.scene)
+        self.picture.layout.display = None
+        self.details.value = _table(self.scene.details)
+        self._update()
         self.redraw()
+
+    def _update(self, name: str = "") -> None:
+        """Bring the controls to the state, after the one of a name was moved."""
+        assert self.scene is not None
+        assert self.state is not None
+        self._updating = True
+        try:
+            update(self.controls, self.scene, self.state, name)
+        finally:
+            self._updating = False
 
     def _changed(self, name: str, value: Any) -> None:
         if self._updating:
@@ -120,76 +152,62 @@ class Viewer:
         if name == "entry":
             self.open(value)
             return
-        if name == "slice":
-            self.state.go(value)
+        scene, state = self.scene, self.state
+        if scene is None or state is None:
+            return
+        if name in AXES:
+            state.go(AXES[name], value - 1)
         elif name == "window":
-            self.state.set_window(*value)
+            if not self._is_moved(value, state):
+                return
+            state.set_window(*value)
         elif name == "preset":
-            self.state.set_window(*WINDOWS.get(value, self.scene.window))
+            state.choose_window(value, scene)
         else:
-            setattr(self.state, name, value)
-        if name in ("plane", "preset"):
-            self._show_controls()
+            setattr(state, name, value)
+        if name == "channel":
+            state.choose_window(state.preset, scene)
+        if name in ("plane", "preset", "channel", "mode", "window"):
+            self._update(name)
         self.redraw()
 
-    def _show_controls(self) -> None:
-        """Bring the controls to the state, and hide those that the scene has no use for."""
-        self._updating = True
-        try:
-            scene, state, controls = self.scene, self.state, self.controls
-            _set_range(controls["slice"], 0, state.slices - 1, state.index)
-            low, high = min(scene.window[0], state.low), max(scene.window[1], state.high)
-            room = high - low
-            controls["window"].step = room / 200
-            _set_range(controls["window"], low - room / 2, high + room / 2, (state.low, state.high))
-            channels = len(scene.image.values)
-            colours = [("colours", None)] if scene.dims == 2 and channels == 3 else []
-            controls["channel"].options = colours + [(f"channel {i}", i) for i in range(channels)]
-            for name in ("plane", "channel", "opacity", "style", "mode"):
-                controls[name].value = getattr(state, name)
-            overlays = [values for values in (scene.label, scene.prediction) if values is not None]
-            _show(controls["plane"], scene.dims == 3)
-            _show(controls["slice"], scene.dims == 3)
-            _show(controls["channel"], channels > 1)
-            _show(controls["mode"], len(overlays) == 2)
-            _show(controls["style"], bool(overlays))
-            _show(controls["opacity"], bool(overlays))
-            self.details.value = _table(scene.details)
-        finally:
-            self._updating = False
+    def _is_moved(self, window: tuple[float, float], state: ViewState) -> bool:
+        """Tell a move from the rounding that the browser brings a window to the steps of its slider by."""
+        step = 0.75 * self.controls["window"].step
+        return any(abs(end - its) > step for end, its in zip(window, (state.low, state.high), strict=True))
 
+    def _listen(self) -> None:
+        """Follow the mouse wheel and the arrow keys over the picture, where ipyevents is installed."""
+        if find_spec("ipyevents") is None:
+            return
+        from ipyevents import Event
 
-def _controls(widgets: Any, titles: list[str]) -> dict[str, Any]:
-    options = list(zip(titles, range(len(titles)), strict=True))
-    wide = widgets.Layout(width="880px")
-    return {
-        "entry": widgets.Select(options=options, value=0, rows=min(10, max(2, len(titles))), layout=wide),
-        "plane": widgets.ToggleButtons(options=PLANES, style={"button_width": "80px"}),
-        "slice": widgets.IntSlider(min=0, max=0, description="slice"),
-        "channel": widgets.Dropdown(options=[("channel 0", 0)]),
-        "preset": widgets.Dropdown(options=[_OWN, *WINDOWS], description="window"),
-        "window": widgets.FloatRangeSlider(readout_format=".4g", layout=widgets.Layout(width="560px")),
-        "mode": widgets.Dropdown(options=["overlay", "side by side", "differences"]),
-        "style": widgets.ToggleButtons(options=["outline", "fill"], style={"button_width": "70px"}),
-        "opacity": widgets.FloatSlider(min=0, max=1, step=0.05, description="opacity"),
-    }
+        self._events = Event(
+            source=self.picture,
+            watched_events=["wheel", "keydown"],
+            prevent_default_action=True,
+            throttle_or_debounce="throttle",
+            wait=_EVENTS,
+        )
+        self._events.on_dom_event(self._heard)
 
-
-def _set_range(control: Any, low: float, high: float, value: Any) -> None:
-    """Set bounds and value in an order in which none of them is refused."""
-    if low > control.max:
-        control.max = high
-        control.min = low
-    else:
-        control.min = low
-        control.max = high
-    control.value = value
-
-
-def _show(control: Any, shown: bool) -> None:
-    control.layout.display = None if shown else "none"
+    def _heard(self, event: dict[str, Any]) -> None:
+        """Move through the slices of the plane under the mouse."""
+        steps = _KEYS.get(event.get("key", ""), 0)
+        if event.get("type") == "wheel":
+            steps = -1 if event.get("deltaY", 0) > 0 else 1
+        if not steps or self.scene is None or self.state is None:
+            return
+        # Where there is no room for the picture, it is shown smaller than it was drawn.
+        scale = self._width / float(event.get("boundingRectWidth") or self._width)
+        axis = axis_at(self.scene, self.state, float(event.get("relativeX", 0)) * scale - MARGIN)
+        for name, its in AXES.items():
+            if its == axis:
+                self.controls[name].value += steps
 
 
 def _table(details: Sequence[tuple[str, str]]) -> str:
-    rows = "".join(f"<tr><td>{html.escape(n)}</td><td>{html.escape(v)}</td></tr>" for n, v in details)
-    return f"<table>{rows}</table>" if rows else ""
+    cells = "".join(
+        f'<tr><td style="padding-right:16px">{html.escape(n)}</td><td>{html.escape(v)}</td></tr>' for n, v in details
+    )
+    return f'<table style="line-height:1.5">{cells}</table>' if cells else ""

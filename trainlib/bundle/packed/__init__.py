@@ -1,1 +1,1 @@
-"""Code that is copied into bundles; it imports nothing of trainlib."""
+"""Code that is copied into bundles; of trainlib it imports modules of `trainlib.data` that are copied too."""

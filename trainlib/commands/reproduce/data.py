@@ -1,4 +1,4 @@
-"""Whether the data files are still those that a run was trained on."""
+"""Whether the data files, and the weights it started from, are still those that a run was trained on."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from trainlib.checkpoints.starting import STARTING
 from trainlib.commands.reproduce.original import Original
 from trainlib.data.fingerprint import TABLE, Fingerprint, data_files, fingerprint, read_fingerprints
 from trainlib.data.splits import SPLITS_OF, check_splits, read_split
@@ -56,7 +57,7 @@ def _first(problems: list[Problem]) -> list[Problem]:
 
 
 def check_data(original: Original, progress: Callable[[int, int], None] = lambda done, total: None) -> DataCheck:
-    """Hash all data files and compare them with the snapshot.
+    """Hash all data files, and those of starting weights, and compare them with the snapshot.
 
     Args:
         original: The run.
@@ -72,6 +73,9 @@ def check_data(original: Original, progress: Callable[[int, int], None] = lambda
         raise ConfigError(f"data.root: there is no folder {root}. Say with --data-root where the data are now.")
     kept = read_fingerprints(original.folder.snapshot / TABLE)
     known = {name: row for name, row in kept.items() if row.sha256}
+    if config.model.weights or config.model.brings_weights:
+        start = read_fingerprints(original.folder.snapshot / STARTING)  # whose paths are absolute
+        known |= {name: row for name, row in start.items() if row.sha256}
     missing = [name for name in known if not (root / name).is_file()]
     present = [name for name in known if (root / name).is_file()]
     changed = _changed(root, [known[name] for name in present], progress)

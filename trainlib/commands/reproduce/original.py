@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from trainlib.callbacks.snapshot import names_of_copies
+from trainlib.checkpoints.starting import STARTING
 from trainlib.commands.reproduce.environment import read_environment
 from trainlib.commands.reproduce.starts import changed_settings, changes_between, read_settings
 from trainlib.config.load import read_config
@@ -140,7 +141,10 @@ def _with_absolute_paths(config: Config, settings: dict[str, Any], directory: Pa
     scripts = {
         name: absolute(settings["patch"][name], path) for name, path in config.patch if path and settings["patch"][name]
     }
-    config = config.model_copy(update={"patch": config.patch.model_copy(update=scripts)})
+    model = config.model
+    if model.weights is not None:
+        model = model.model_copy(update={"weights": absolute(settings["model"]["weights"], model.weights)})
+    config = config.model_copy(update={"model": model, "patch": config.patch.model_copy(update=scripts)})
     return _with_data(config, root=absolute(settings["data"].get("root", "."), config.data.root))
 
 
@@ -175,6 +179,8 @@ def _remarks(content: Content, starts: list[Path]) -> Iterator[str]:
         yield f"The run was resumed {times}; the repetition trains from the beginning as it was started last."
     if not (content.folder.snapshot / TABLE).is_file():
         yield "The snapshot keeps no hashes of the data files, so that it is not known whether they have changed."
+    if content.config.model.weights and not (content.folder.snapshot / STARTING).is_file():
+        yield "The snapshot keeps no hash of the starting weights, so that it is not known whether they have changed."
     lacking = [name for name in ("environment.json", "requirements.txt") if not (starts[-1] / name).is_file()]
     if lacking:
         yield f"The snapshot lacks {' and '.join(lacking)}, so that the environments cannot be compared completely."

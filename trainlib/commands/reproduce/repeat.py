@@ -92,6 +92,8 @@ def changed_settings(original: Original, out: Path, cache: Path) -> dict[str, An
         "run": {"name": out.name, "root": str(out.parent), "overwrite": False},
         "data": {name: getattr(config.data, name) for name in ("root", *_CSVS)} | {"cache_dir": str(cache)},
         "patch": {name: path for name, path in config.patch if path},
+        "model": {"weights": config.model.weights} if config.model.weights else {},
+        "trainer": {"logger": None},
         **dict.fromkeys(_SILENT),
     }
     return _known(original, wanted)

@@ -1,0 +1,114 @@
+"""The time of a training step: `fit` with everything on, against a bare loop of PyTorch over the same tensors."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from lightning import Callback
+from torch.utils.data import DataLoader
+
+from benchmarks.harness import Row, write_section
+from trainlib.build.components import build_loss, build_model, build_optimizer
+from trainlib.callbacks import build_callbacks
+from trainlib.config.load import load_config
+from trainlib.config.schema import Config
+from trainlib.data.module import CSVDataModule
+from trainlib.data.phantom import CLASSES, make_dataset
+from trainlib.folders.run import RunFolder
+from trainlib.seeding import seed_all
+from trainlib.tasks import TASKS
+from trainlib.trainer import make_trainer, tensorboard
+
+ROOT = Path(__file__).resolve().parents[1]
+HIPPOCAMPUS = ROOT.parent / "shared" / "data" / "hippocampus"
+ROUNDS, STEPS = 4, 60
+
+
+class Clock(Callback):
+    """Measures from the start of a step to the start of the next."""
+
+    def __init__(self) -> None:
+        self.starts: list[float] = []
+
+    def on_train_batch_start(self, *_: object) -> None:
+        """Note the time."""
+        self.starts.append(time.perf_counter())
+
+
+class Fixed(CSVDataModule):
+    """Gives the same batches again and again, so that the data cost nothing."""
+
+    def __init__(self, config: Config, batches: list[Any]) -> None:
+        super().__init__(config)
+        self.batches = batches
+
+    def train_dataloader(self) -> Any:
+        """Return the batches."""
+        return DataLoader(self.batches, batch_size=None)  # type: ignore[arg-type]
+
+
+def first_batches(config: Config, count: int) -> list[Any]:
+    """Take the first training batches."""
+    module = CSVDataModule(config)
+    module.setup("fit")
+    return [batch for batch, _ in zip(module.train_dataloader(), range(count), strict=False)]
+
+
+def with_trainlib(config: Config, batches: list[Any], folder: RunFolder) -> list[float]:
+    """Train with everything that `fit` switches on, and return the seconds of each step."""
+    clock = Clock()
+    folder.path.mkdir(parents=True)
+    trainer = make_trainer(config, [*build_callbacks("fit", config, folder), clock], [tensorboard(folder, None)])
+    trainer.fit(TASKS[config.task](config), datamodule=Fixed(config, batches))
+    return [end - start for start, end in zip(clock.starts, clock.starts[1:], strict=False)][5:]
+
+
+def bare(config: Config, batches: list[Any]) -> list[float]:
+    """Train with a loop that does what a step needs and nothing else."""
+    seed_all(config.seed)
+    network, loss = build_model(config).train(), build_loss(config)
+    optimizer = build_optimizer(config, network.parameters())
+    starts = []
+    for batch in batches:
+        starts.append(time.perf_counter())
+        optimizer.zero_grad()
+        loss(network(batch["image"]), batch["label"].long()).backward()
+        optimizer.step()
+    return [end - start for start, end in zip(starts, starts[1:], strict=False)][5:]
+
+
+def compare(what: str, config: Config, scratch: Path, aim: str) -> Row:
+    """Measure the two in turn."""
+    few = first_batches(config, 8)
+    batches = [few[i % len(few)] for i in range(STEPS)]
+    ours, theirs = [], []
+    for turn in range(ROUNDS):
+        ours += with_trainlib(config, batches, RunFolder(scratch / f"run_{turn}" / what.split()[0]))
+        theirs += bare(config, batches)
+    return Row(what, "a bare loop of PyTorch", 1000 * median(ours), 1000 * median(theirs), "ms", aim)
+
+
+def run() -> None:
+    """Measure the configs."""
+    rows = []
+    with tempfile.TemporaryDirectory() as scratch:
+        root = Path(scratch)
+        phantom = make_dataset(root / "data", cases=(8, 2, 2), shape=(24, 24, 14))
+        own = [f"run.root={root}/runs", f"data.cache_dir={root}/cache", "trainer.max_epochs=1", "scheduler=null"]
+        own += ["trainer.enable_progress_bar=false", "trainer.limit_val_batches=1", "data.num_workers=0"]
+        config = ROOT / "configs" / "segmentation_3d.yaml"
+        tiny = [f"data.root={phantom}", f"data.classes=[{','.join(CLASSES)}]", "model.UNet.channels=[4,8]"]
+        tiny += ["model.UNet.strides=[2]", "model.UNet.num_res_units=0"]
+        if HIPPOCAMPUS.is_dir():
+            hippocampus = load_config([config], [f"data.root={HIPPOCAMPUS}", *own])
+            rows.append(compare("hippocampus, configs/segmentation_3d.yaml", hippocampus, root, "<= 1.03"))
+        rows.append(compare("tiny network", load_config([config], [*tiny, *own]), root, "<= 1.10"))
+    write_section("Step", rows)
+
+
+if __name__ == "__main__":
+    run()
