@@ -29,7 +29,8 @@ def config_schema() -> dict[str, Any]:
         definitions["TransformsSection"]["properties"][section]["items"] = {"$ref": "#/$defs/transform"}
     sections["trainer"] |= _trainer(index)
     for part in (schema, *definitions.values()):  # what one file leaves out another one may hold
-        part.pop("required", None)
+        for rule in ("required", "if", "else"):
+            part.pop(rule, None)
     return schema
 
 

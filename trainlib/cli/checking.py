@@ -59,13 +59,12 @@ def checked(
         loaded = _with_csv(loaded, csv, overrides)
     problems = loaded.problems + quick_problems(loaded, command, continued=continued)
     problems += (also_quick(loaded) if also_quick else []) + spelling_problems(loaded)
-    untried = " The values of components are tried once this is right." if problems else ""
     silence_libraries()
     problems = problems or component_problems(loaded) or (also(loaded) if also is not None else [])
     tell(problems)
     if problems or loaded.config is None:
         if speaks():
-            print(f"{count(len(problems), 'mistake')}; nothing was started.{untried}", file=sys.stderr)
+            print(f"{count(len(problems), 'mistake')}; nothing was started.", file=sys.stderr)
         leave(problems)
     if print_config:
         if speaks():
