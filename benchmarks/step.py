@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -64,7 +65,7 @@ def with_trainlib(config: Config, batches: list[Any], folder: RunFolder) -> list
     folder.path.mkdir(parents=True)
     trainer = make_trainer(config, [*build_callbacks("fit", config, folder), clock], [tensorboard(folder, None)])
     trainer.fit(TASKS[config.task](config), datamodule=Fixed(config, batches))
-    return [end - start for start, end in zip(clock.starts, clock.starts[1:], strict=False)][5:]
+    return [end - start for start, end in pairwise(clock.starts)][5:]
 
 
 def bare(config: Config, batches: list[Any]) -> list[float]:
@@ -78,7 +79,7 @@ def bare(config: Config, batches: list[Any]) -> list[float]:
         optimizer.zero_grad()
         loss(network(batch["image"]), batch["label"].long()).backward()
         optimizer.step()
-    return [end - start for start, end in zip(starts, starts[1:], strict=False)][5:]
+    return [end - start for start, end in pairwise(starts)][5:]
 
 
 def compare(what: str, config: Config, scratch: Path, aim: str) -> Row:
@@ -87,7 +88,7 @@ def compare(what: str, config: Config, scratch: Path, aim: str) -> Row:
     batches = [few[i % len(few)] for i in range(STEPS)]
     ours, theirs = [], []
     for turn in range(ROUNDS):
-        ours += with_trainlib(config, batches, RunFolder(scratch / f"run_{turn}" / what.split()[0]))
+        ours += with_trainlib(config, batches, RunFolder(scratch / f"run_{turn}" / what.split(maxsplit=1)[0]))
         theirs += bare(config, batches)
     return Row(what, "a bare loop of PyTorch", 1000 * median(ours), 1000 * median(theirs), "ms", aim)
 

@@ -32,7 +32,7 @@ def size(root: Path, growth: float | None = None, **data: Any) -> CacheSize:
 def test_the_estimate_is_close_to_the_files(root: Path) -> None:
     expected = size(root, cache="disk")
     ready(make_config(root, {"cache": "disk"}, transforms={"base": SPACED}))
-    files = [path.stat().st_size for path in (root / "runs" / ".cache").rglob("*.pt")]
+    files = [path.stat().st_size for path in (root / "runs" / ".cache").rglob("*.safetensors")]
     overhead = 5000 * len(files)  # what the format of torch adds to a file
     assert expected.bytes == 8 * 12 * 10 * 9 * (4 + 1)
     assert expected.bytes <= sum(files) <= expected.bytes + overhead

@@ -75,9 +75,9 @@ def test_a_cache_that_finds_no_room_is_told_once(
     zygote: Zygote, training: Path, small_disk: Path, tmp_path: Path, workers: int
 ) -> None:
     settings = (f"run.root={tmp_path}/runs", f"data.cache_dir={small_disk}/cache", f"data.num_workers={workers}")
-    strike = {"moment": "begin *.pt", "fill": str(small_disk)}
+    strike = {"moment": "begin *.safetensors", "fill": str(small_disk)}
     ended = zygote.run("fit", "-c", training, *settings, strike=strike)
-    assert_told(ended, ".pt")
+    assert_told(ended, ".safetensors")
     assert ended.errors.count("\n") == 1
     assert "or name another folder in data.cache_dir, or set data.cache to memory or none." in ended.errors
     assert not (tmp_path / "runs").exists()

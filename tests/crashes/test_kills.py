@@ -14,7 +14,7 @@ from tests.zygote import Zygote
 
 # Of one training, one after the other: the moment, and which time it comes in a process.
 MOMENTS = [
-    ("begin *.pt", 3),
+    ("begin *.safetensors", 3),
     ("begin command.txt", 1),
     ("train", 5),
     ("written best.ckpt", 1),

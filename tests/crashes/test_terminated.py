@@ -21,8 +21,8 @@ IN_GROUP = {"group": True}
 TWICE = {"group": True, "twice": True}
 # Of one training, one after the other; each process sends the signal to itself when the moment comes.
 MOMENTS: list[tuple[str, int, dict[str, Any]]] = [
-    ("begin *.pt", 2, IN_GROUP),
-    ("begin *.pt", 2, {}),
+    ("begin *.safetensors", 2, IN_GROUP),
+    ("begin *.safetensors", 2, {}),
     ("written command.txt", 1, IN_GROUP),
     ("train", 2, {}),
     ("train", 5, TWICE),
@@ -56,7 +56,7 @@ def test_a_run_terminated_nine_times_ends_with_the_bits_of_an_uninterrupted_one(
     assert differences(tmp_path / "tiny", straight) == []
 
 
-@pytest.mark.parametrize("moment", ["begin *.pt", "written command.txt"])
+@pytest.mark.parametrize("moment", ["begin *.safetensors", "written command.txt"])
 def test_a_run_that_has_not_begun_leaves_no_folder(zygote: Zygote, training: Path, tmp_path: Path, moment: str) -> None:
     ended = zygote.run("fit", "-c", training, f"run.root={tmp_path}", strike={"moment": moment})
     assert_ended_in_good_order(ended)

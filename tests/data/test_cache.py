@@ -244,8 +244,10 @@ def test_nothing_but_finished_files_stays_in_the_folder(root: Path, monkeypatch:
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(torch, "save", full)
-    with pytest.raises(DiskFullError, match=r"cache/.*\.pt cannot be written: the disk is full .*data\.cache_dir"):
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(
+        DiskFullError, match=r"cache/.*\.safetensors cannot be written: the disk is full .*data\.cache_dir"
+    ):
         cache.fill(case)
     assert [path for path in (root / "cache").rglob("*") if path.is_file()] == []
 
@@ -254,12 +256,12 @@ def test_what_a_killed_process_left_half_written_is_removed_after_a_day(root: Pa
     config = make_config(root)
     cache = DiskCache(Preparation(config, with_label=True), root / "cache")
     for name, hours in (("old", 25), ("young", 1)):
-        leftover = root / "cache" / "ab" / f".writing-{name}-x.pt"
+        leftover = root / "cache" / "ab" / f".writing-{name}-x.safetensors"
         leftover.parent.mkdir(parents=True, exist_ok=True)
         leftover.touch()
         os.utime(leftover, (time.time() - 3600 * hours,) * 2)
     cache.sweep()
-    assert [path.name for path in (root / "cache" / "ab").iterdir()] == [".writing-young-x.pt"]
+    assert [path.name for path in (root / "cache" / "ab").iterdir()] == [".writing-young-x.safetensors"]
 
 
 def test_memory_cache_keeps_a_copy_of_what_a_worker_sent(root: Path) -> None:
@@ -292,7 +294,7 @@ def test_disk_cache_is_mapped_so_that_memory_does_not_grow_with_the_number_of_ca
         cases = [Case(str(i), i, (Path(__file__),), None, None, str(i)) for i in range(40)]
         cache = DiskCache(Prepare(), Path(sys.argv[1]))
         for case in cases:
-            cache._paths[case] = Path(sys.argv[1]) / f"{case.row}.pt"
+            cache._paths[case] = Path(sys.argv[1]) / f"{case.row}.safetensors"
             cache.fill(case)
         def own():
             # Without the pages of mapped files, which the system takes back when it needs the memory.

@@ -96,8 +96,7 @@ def test_the_first_occurrence_is_augmented_from_seed_epoch_and_index(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dataset, seeds = train_set(make_config(root, transforms={"train": NOISE}, seed=9)), []
-    seed_with = dataset.augment.set_random_state
-    monkeypatch.setattr(dataset.augment, "set_random_state", lambda seed: (seeds.append(seed), seed_with(seed)))
+    monkeypatch.setattr(dataset, "_seed", seeds.append)
     dataset[3, 1]
     assert seeds == [derive_seed(9, 3, 1)]
 

@@ -91,7 +91,7 @@ def test_a_case_takes_sum_label_maps_and_the_prepared_image(tmp_path: Path, task
     nib.save(nib.Nifti1Image(np.zeros((4, 5, 6), np.int16), np.eye(4)), tmp_path / "a.nii")
     case = Case("a", 2, (tmp_path / "a.nii",), None, None, "test.csv")
     (tmp_path / "cache" / "ab").mkdir(parents=True)
-    (tmp_path / "cache" / "ab" / "c.pt").write_bytes(bytes(5 * 240))
+    (tmp_path / "cache" / "ab" / "c.safetensors").write_bytes(bytes(5 * 240))
     config: Any = SimpleNamespace(task=task, out_channels=2)
     demand = Demand(config, members=3)
     demand.learn([case, case], tmp_path / "cache")
@@ -119,7 +119,7 @@ def test_the_scratch_folder_never_holds_more_than_is_allowed(
     # Room for two of the three cases, which are of one size.
     voxels = voxels_in(cases[0].images[0])
     DiskCache(Preparation(config, with_label=False), tmp_path / "cache").get(cases[0])
-    prepared = sum(path.stat().st_size for path in (tmp_path / "cache").rglob("*.pt"))
+    prepared = sum(path.stat().st_size for path in (tmp_path / "cache").rglob("*.safetensors"))
     shutil.rmtree(tmp_path / "cache")
     monkeypatch.setattr(chunking, "MOST_BYTES", int(2.1 * (voxels * (4 * 3 + 2 * 3) + prepared)))
     for _ in map_opinions(config, checkpoints, cases, tmp_path, kept=False):
@@ -139,7 +139,7 @@ def test_classes_are_predicted_in_parts_too(
         for index, case in enumerate(module.cases["predict"]):
             value = float(case.name[-1]) + 10 * int(checkpoint.name)
             receive({"index": index, "row": {f"probability_{name}": value for name in config.data.classes}})
-        kept.append(len([*tmp_path.rglob("*.pt")]))
+        kept.append(len([*tmp_path.rglob("*.safetensors")]))
 
     monkeypatch.setattr(probabilities, "_predict", predict)
     monkeypatch.setattr(chunking, "MOST_BYTES", 1)

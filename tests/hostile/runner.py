@@ -104,7 +104,7 @@ def assert_nothing_written(place: Place, before: dict[str, tuple[int, int]], kep
     """Compare all files; `kept` cases that were prepared before the mistake was seen may be in the cache."""
     after = files_in(place.path)
     if kept:
-        cached = [name for name in after.keys() - before.keys() if name.endswith(".pt")]
+        cached = [name for name in after.keys() - before.keys() if name.endswith(".safetensors")]
         assert len(cached) == kept, cached
         after = {name: stat for name, stat in after.items() if not name.startswith("runs/.cache") and name != "runs"}
     folders = {name for name in after if (place.path / name).is_dir()}

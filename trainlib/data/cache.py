@@ -14,6 +14,7 @@ import torch
 from trainlib.build.patches import describe
 from trainlib.data.prepare import Preparation, Prepared
 from trainlib.data.splits import Case
+from trainlib.data.storage import packed, unpacked
 from trainlib.errors import DataError, DiskFullError
 from trainlib.system.files import atomic_path, remove_leftovers
 
@@ -111,14 +112,14 @@ class DiskCache(NoCache):
         if case not in self._paths:
             files = [_identity(path) for path in (*case.images, case.label) if path is not None]
             digest = hashlib.sha256(json.dumps([files, self._fingerprint]).encode()).hexdigest()
-            self._paths[case] = self.folder / digest[:2] / f"{digest[2:34]}.pt"
+            self._paths[case] = self.folder / digest[:2] / f"{digest[2:34]}.safetensors"
         return self._paths[case]
 
     def get(self, case: Case) -> Prepared:
         """Return the prepared case; a file that cannot be read is written anew."""
         path = self.path(case)
         try:
-            prepared: Prepared = torch.load(path, mmap=True, weights_only=True)
+            prepared: Prepared = unpacked(path)
         except FileNotFoundError:
             return self._write(case)
         except Exception as error:
@@ -142,9 +143,8 @@ class DiskCache(NoCache):
     def _write(self, case: Case) -> Prepared:
         prepared = self.prepare(case)
         try:
-            # Given a name, torch itself opens the file, and hides why it cannot write.
-            with atomic_path(self.path(case)) as temporary, temporary.open("wb") as file:
-                torch.save(prepared, file)
+            with atomic_path(self.path(case)) as temporary:
+                temporary.write_bytes(packed(prepared))
         except DiskFullError as error:
             told = str(error).removesuffix(".")
             raise DiskFullError(

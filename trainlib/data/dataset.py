@@ -19,7 +19,9 @@ from trainlib.data.cache import NoCache
 from trainlib.data.failures import explain_failure, wrong_result
 from trainlib.data.labels import read_label
 from trainlib.data.plain import plain_tensor
+from trainlib.data.positions import insert_positions
 from trainlib.data.prepare import Prepared
+from trainlib.data.reseeding import Reseeder
 from trainlib.data.sampling import Draw
 from trainlib.data.splits import Case
 from trainlib.errors import DataError, DiskFullError
@@ -74,6 +76,8 @@ class TrainDataset(Dataset[Any]):
         self.cache = cache
         self.augment = augment
         self.config = config
+        self._positions = insert_positions(augment)
+        self._seed = Reseeder(augment)
 
     def __len__(self) -> int:
         return len(self.cases)
@@ -85,7 +89,9 @@ class TrainDataset(Dataset[Any]):
         try:
             with isolated_random_state(seed):
                 prepared = self.cache.get(case)
-                self.augment.set_random_state(seed)
+                self._seed(seed)
+                for step in self._positions:
+                    step.tell(prepared)
                 with _untracked():
                     crops = self.augment({key: prepared[key] for key in (IMAGE, LABEL) if key in prepared})
         except (DataError, DiskFullError) as error:
@@ -153,6 +159,7 @@ class EvaluationDataset(Dataset[Any]):
         case = self.cases[draw[1]]
         try:
             item: Prepared = {**self.cache.get(case), **_target(case), **_names(case), "index": draw[1]}
+            item.pop("positions", None)  # which only crops ask for
             if self.original_label and case.label is not None:
                 label, affine = read_label(case.label, self.config)
                 item |= {"original_label": label, "original_affine": affine}

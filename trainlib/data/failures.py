@@ -12,6 +12,7 @@ from trainlib.build.roles import IMAGE, LABEL
 from trainlib.config.schema import Config
 from trainlib.config.sources import dotted
 from trainlib.data.labels import MapLabels
+from trainlib.data.positions import Positions
 from trainlib.errors import DataError
 from trainlib.memory import memory_remedy, ran_out_of_memory
 
@@ -86,7 +87,7 @@ def _failed_step(error: BaseException) -> _Step | None:
 
 def _place(step: _Step, config: Config, section: str) -> str:
     """Name a transform as it stands in the config, ``transforms.train[2].RandFlipd``."""
-    own = [transform for transform in step.pipeline if not isinstance(transform, MapLabels)]
+    own = [transform for transform in step.pipeline if not isinstance(transform, MapLabels | Positions)]
     position = next((i for i, transform in enumerate(own) if transform is step.transform), None)
     name = getattr(step.transform, "__name__", type(step.transform).__name__)
     item = step.data[0] if isinstance(step.data, list) and step.data else step.data

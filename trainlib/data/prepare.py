@@ -22,6 +22,7 @@ from trainlib.data.failures import explain_failure, wrong_result
 from trainlib.data.grids import check_grid
 from trainlib.data.labels import MapLabels, read_label
 from trainlib.data.plain import plain, plain_tensor
+from trainlib.data.positions import count_voxels
 from trainlib.data.splits import Case
 from trainlib.data.unreadable import unreadable_file
 from trainlib.errors import DataError
@@ -33,11 +34,12 @@ Prepared = dict[str, Any]
 
 - ``image``: float32, shape (channels, ...);
 - ``label``: uint8 (int16 from 257 classes on), shape (1, ...); absent without a label;
+- ``positions``: where the classes are, as `trainlib.data.positions.count_voxels` tells; only in what is kept;
 - ``spacing``: float64, mm per voxel of each axis;
 - ``affine`` and ``operations``: the image's affine and what the transforms noted, to undo them.
 """
 
-_FORMAT = 3  # of a prepared case on disk; a change makes old caches void
+_FORMAT = 4  # of a prepared case on disk; a change makes old caches void
 
 
 class Preparation:
@@ -118,7 +120,9 @@ class Preparation:
             "operations": [plain(operation) for operation in operations],
         }
         if self.with_label:
-            prepared[LABEL] = self._finish_label(data[LABEL], image, case)
+            label = prepared[LABEL] = self._finish_label(data[LABEL], image, case)
+            if self.config.data.cache != "none":
+                prepared["positions"] = count_voxels(label, self.config.out_channels)
         return prepared
 
     def _finish_label(self, label: torch.Tensor, image: torch.Tensor, case: Case) -> torch.Tensor:
