@@ -3,7 +3,7 @@ BIN := .venv/bin
 DEMO := demo
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow lint format docs clean
+.PHONY: help install demo test test-slow bench lint format docs clean
 
 help:  ## show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -30,6 +30,9 @@ test: lint  ## style, types and the quick tests
 
 test-slow: install  ## the long tests, and those on real data where ../shared/data exists
 	$(BIN)/pytest -m slow
+
+bench: install  ## measure how fast trainlib is, and write benchmarks/RESULTS.md
+	$(BIN)/python -m benchmarks
 
 format: install  ## let ruff rewrite the code in the project's style
 	$(BIN)/ruff check --fix .

@@ -1,16 +1,8 @@
-"""What the callbacks add to an epoch: `fit` with all of them against the same training with none.
-
-Both trainings run in turn, several times, in one process; the figure is the ratio of the medians of
-their epochs, the first epoch of each left out. Run it from the repository:
-
-    python benchmarks/callbacks.py -c configs/segmentation_3d.yaml data.root=../shared/data/hippocampus
-"""
+"""What the callbacks add to an epoch: `fit` with all of them against the same training with none, in turn."""
 
 from __future__ import annotations
 
-import argparse
 import json
-import platform
 import tempfile
 import threading
 import time
@@ -21,15 +13,18 @@ from statistics import median
 import yaml
 from lightning import Callback
 
+from benchmarks.harness import Row, write_section
+from benchmarks.step import HIPPOCAMPUS, ROOT
 from trainlib.callbacks import build_callbacks
 from trainlib.config.load import load_config
 from trainlib.config.schema import Config
 from trainlib.data.module import CSVDataModule
+from trainlib.data.phantom import CLASSES, make_dataset
 from trainlib.folders.run import RunFolder
 from trainlib.tasks import TASKS
 from trainlib.trainer import make_trainer, tensorboard
 
-RESULTS = Path(__file__).parent / "results" / "callbacks.md"
+ROUNDS, EPOCHS = 3, 8
 
 
 class Clock(Callback):
@@ -78,52 +73,43 @@ def train(config: Config, folder: RunFolder, *, watched: bool) -> list[float]:
     return clock.epochs
 
 
-def compare(files: list[str], overrides: list[str], rounds: int) -> dict[bool, list[float]]:
-    """Train in turn with and without callbacks."""
+def compare(overrides: list[str], scratch: Path) -> list[float]:
+    """Train in turn with and without callbacks, and return the median of an epoch of each in s."""
     seconds: dict[bool, list[float]] = {True: [], False: []}
     server = HTTPServer(("127.0.0.1", 0), Pushover)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    with tempfile.TemporaryDirectory() as scratch:
-        credentials = Path(scratch) / "credentials.yaml"
-        credentials.write_text(yaml.safe_dump({"app_token": "token", "user_key": "key"}))
-        own = [
-            f"run.root={scratch}",
-            f"pushover.credentials={credentials}",
-            f"pushover.api=http://127.0.0.1:{server.server_port}/1",
-            "emissions.country=DEU",
-        ]
-        config = load_config(files, [*own, *overrides])
-        for turn in range(2 * rounds):
-            watched = turn % 2 == 0
-            folder = RunFolder(Path(scratch) / str(turn))
-            folder.path.mkdir()
-            seconds[watched] += train(config, folder, watched=watched)
+    credentials = scratch / "credentials.yaml"
+    credentials.write_text(yaml.safe_dump({"app_token": "token", "user_key": "key"}))
+    own = [
+        f"run.root={scratch}",
+        f"pushover.credentials={credentials}",
+        f"pushover.api=http://127.0.0.1:{server.server_port}/1",
+        "emissions.country=DEU",
+        "trainer.enable_progress_bar=false",
+        f"trainer.max_epochs={EPOCHS}",
+    ]
+    config = load_config([ROOT / "configs" / "segmentation_3d.yaml"], [*own, *overrides])
+    for turn in range(2 * ROUNDS):
+        watched = turn % 2 == 0
+        folder = RunFolder(scratch / str(turn))
+        folder.path.mkdir()
+        seconds[watched] += train(config, folder, watched=watched)
     server.shutdown()
-    return seconds
+    return [median(seconds[True]), median(seconds[False])]
 
 
-def main() -> None:
-    """Measure, print the table and write it to `RESULTS`."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("-c", "--config", action="append", required=True)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=8)
-    parser.add_argument("overrides", nargs="*")
-    given = parser.parse_args()
-    seconds = compare(given.config, [*given.overrides, f"trainer.max_epochs={given.epochs}"], given.rounds)
-    watched, bare = median(seconds[True]), median(seconds[False])
-    text = (
-        "# Callbacks: an epoch with all of them against one with none\n\n"
-        "| config | with all callbacks (median) | with none (median) | ratio | epochs measured |\n"
-        "|---|---|---|---|---|\n"
-        f"| {', '.join(Path(file).name for file in given.config)} | {watched:.3f} s | {bare:.3f} s "
-        f"| {watched / bare:.3f} | {len(seconds[True])} and {len(seconds[False])} |\n\n"
-        f"{platform.machine()}, Python {platform.python_version()}; the two in turn, {given.rounds} times each.\n"
-    )
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(text)
-    print(text)
+def run() -> None:
+    """Measure on real data where there are any, else on generated ones."""
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
+        what, data = "an epoch of hippocampus, configs/segmentation_3d.yaml", [f"data.root={HIPPOCAMPUS}"]
+        if not HIPPOCAMPUS.is_dir():
+            root = make_dataset(scratch / "data", cases=(40, 8, 2), shape=(32, 40, 32))
+            what, data = "an epoch of generated data", [f"data.root={root}", f"data.classes=[{','.join(CLASSES)}]"]
+        watched, bare = compare(data, scratch)
+    rows = [Row(f"{what}, with all callbacks", "none", watched, bare, "s", "<= 1.03")]
+    write_section("Callbacks", rows)
 
 
 if __name__ == "__main__":
-    main()
+    run()

@@ -18,6 +18,7 @@ ORDER = [
     "system",
     "processes",
     "seeding",
+    "weights",
     "config",
     "memory",
     "build",

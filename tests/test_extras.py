@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import logging
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,17 +16,19 @@ import pytest
 import torch
 import yaml
 from lightning import Callback
-from lightning.pytorch.loggers import Logger
+from lightning.fabric.loggers.logger import Logger as FabricLogger
+from lightning.pytorch.loggers import LitLogger, Logger
 
 from trainlib import fit, load_config
 from trainlib.build.check import check_components
 from trainlib.build.extras import extra_loggers
 from trainlib.build.guarding import guard, own_runs
-from trainlib.checkpoints.foreign import read_weights
 from trainlib.config.debug import debug_config
 from trainlib.config.load import dump_config
 from trainlib.config.schema import Config
-from trainlib.errors import ConfigError
+from trainlib.config.sources import dotted
+from trainlib.errors import ConfigError, InputError
+from trainlib.weights.reading import read_weights
 
 DATA = {"train_csv": "train.csv", "valid_csv": "valid.csv", "classes": ["background", "organ", "lesion"]}
 Write = Callable[..., Path]
@@ -85,12 +88,30 @@ class Unreachable(Book):
             raise ConnectionError("no route to host\nat all")
 
 
+class FabricBook(FabricLogger):
+    """Knows nothing of what the Trainer asks of a logger beyond Fabric."""
+
+    name = property(lambda self: "a")
+    version = property(lambda self: 0)
+
+    def __init__(self, root_dir: str) -> None:
+        self.folder = root_dir
+        self.points: list[dict[str, float]] = []
+        books.append(self)
+
+    def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
+        self.settings = params
+
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        self.points.append(metrics)
+
+
 class Average(torch.nn.Module):
     """Neither callback nor logger."""
 
 
 seen: list[Witness] = []
-books: list[Book] = []
+books: list[Any] = []
 HERE = __name__
 
 
@@ -139,6 +160,39 @@ def test_a_logger_that_fails_is_told_once_and_the_training_goes_on(
     assert len(run.metrics) == 2
     assert len(books[0].points) == (0 if after == 0 else 2)
     assert list(run.folder.logs.glob("lightning_logs/version_0/metrics.csv"))
+
+
+def test_a_logger_of_fabric_follows_a_training(write_config: Write) -> None:
+    run = fit(load_config(write_config(trainer={"logger": f"{HERE}.FabricBook"}), ["data.test_csv=null"]))
+    [book] = books
+    assert book.folder == str(run.folder.logs)
+    assert book.settings["trainer"]["max_epochs"] == 2
+    losses = [metrics["train/loss"] for metrics in book.points if "train/loss" in metrics]
+    assert losses == pytest.approx(run.metrics["train/loss"].tolist())
+
+
+def test_the_logger_of_lightning_ai_is_built_and_writes_into_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trainlib.build.extras.find_spec", lambda name: name == "litlogger")
+
+    class Experiment(dict[str, str]):
+        """Keeps what it is told."""
+
+        def __init__(self, name: str, log_dir: str, **others: Any) -> None:
+            self.name, self.log_dir = name, log_dir
+
+        def print_url(self) -> None:
+            """Say nothing."""
+
+    monkeypatch.setitem(sys.modules, "litlogger", SimpleNamespace(Experiment=Experiment))
+    trainer = {"max_epochs": 1, "logger": {"LitLogger": {"name": "liver"}}}
+    assert mistakes_of(trainer=trainer) == []
+    [logger] = extra_loggers(Config.model_validate({"data": DATA, "trainer": trainer}), tmp_path)
+    assert isinstance(logger, LitLogger)
+    begun: Any = logger.experiment
+    assert (begun.name.partition("-")[0], begun.log_dir) == ("liver", str(tmp_path / "liver"))
+    assert "AdamW" in begun["optimizer"]
 
 
 def test_mlflow_gets_a_database_in_the_run_folder_unless_it_is_told_where_to_write(
@@ -303,6 +357,18 @@ def test_a_wrong_callback_is_told(callback: Any, key: tuple[Any, ...], text: str
     assert mistakes_of(callbacks=["DeviceStatsMonitor", callback]) == [(key, text)]
 
 
+def test_the_docs_name_every_callback_of_lightning_that_is_refused() -> None:
+    from lightning.pytorch import callbacks
+
+    names = [name for name, value in vars(callbacks).items() if isinstance(value, type) and name != "ProgressBar"]
+    refused = {
+        name for name in names if any("cannot be used here" in text for _, text in mistakes_of(callbacks=[name]))
+    }
+    page = (Path(__file__).parent.parent / "docs/finetuning.md").read_text(encoding="utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("| `")]
+    assert refused == {name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+
+
 def test_a_wrong_logger_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert mistakes_of(trainer={"max_epochs": 1, "logger": {"CSVLogger": {"nmae": "x"}}}) == [
         (
@@ -318,6 +384,62 @@ def test_a_wrong_logger_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
             "trainer.logger[1]: WandbLogger needs the package wandb. Install it: pip install wandb.",
         )
     ]
+
+
+@pytest.mark.parametrize(
+    ("logger", "keys", "remedy"),
+    [
+        ({"CometLogger": {"api_key": "hidden", "workspace": "w"}}, ["api_key"], "set COMET_API_KEY in the environment"),
+        (
+            {"MLFlowLogger": {"tracking_uri": "http://me:hidden@host"}},
+            ["tracking_uri"],
+            "MLFLOW_TRACKING_PASSWORD",
+        ),
+        ({"MLFlowLogger": {"tracking_uri": "postgresql://me:hidden@host/db"}}, ["tracking_uri"], "MLFLOW_TRACKING_URI"),
+        ({"MLFlowLogger": {"tracking_uri": "https://hidden@host"}}, ["tracking_uri"], "MLFLOW_TRACKING_USERNAME"),
+        ({"WandbLogger": {"settings": {"api_key": "hidden"}}}, ["settings.api_key"], "set WANDB_API_KEY"),
+        (
+            {f"{HERE}.Book": {"title": "a", "auth_token": "hidden", "password": 12345}},
+            ["auth_token", "password"],
+            "let the logger read it from the environment",
+        ),
+    ],
+)
+def test_credentials_of_a_logger_are_refused_and_not_told(
+    logger: dict[str, Any], keys: list[str], remedy: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("trainlib.build.extras.find_spec", lambda name: True)
+    [name] = logger
+    config = Config.model_validate({"data": DATA, "trainer": {"max_epochs": 1, "logger": ["CSVLogger", logger]}})
+    found = check_components(config)
+    assert [dotted(key) for key, _ in found] == [f"trainer.logger[1].{name}.{key}" for key in keys]
+    for key, text in found:
+        assert text.startswith(f"{dotted(key)}: a credential in a config is kept in every run and sent to loggers; ")
+        assert remedy in text
+        assert "hidden" not in text
+        assert "12345" not in text
+    with pytest.raises(InputError, match="a credential in a config"):
+        extra_loggers(config, tmp_path)
+    assert books == []
+
+
+@pytest.mark.parametrize(
+    "keywords",
+    [
+        {"tracking_uri": "http://host:5000", "artifact_location": "sftp://me@host/runs", "tags": {"token": None}},
+        {"tracking_uri": "postgresql://me@host/db", "tags": {"contact": "me@host", "tokens": "12"}},
+    ],
+)
+def test_what_is_no_credential_is_left_alone(keywords: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trainlib.build.extras.find_spec", lambda name: True)
+    assert mistakes_of(trainer={"max_epochs": 1, "logger": {"MLFlowLogger": keywords}}) == []
+
+
+def test_check_tells_a_credential(write_config: Write, cli: Any) -> None:
+    done = cli("check", "-c", write_config(trainer={"logger": {"CometLogger": {"api_key": "hidden"}}}))
+    assert done.returncode == 2
+    assert "trainer.logger.CometLogger.api_key: a credential in a config" in done.stdout + done.stderr
+    assert "hidden" not in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import errno
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from trainlib.errors import DiskFullError
+from trainlib.system import files
 from trainlib.system.files import atomic_folder, atomic_path, read_rows, remove_leftovers, write_text
 
 
@@ -65,6 +67,17 @@ def test_files_have_the_permissions_that_the_umask_leaves(tmp_path: Path, mask: 
     finally:
         os.umask(before)
     assert (tmp_path / "a").stat().st_mode & 0o777 == mode
+
+
+def test_threads_that_write_at_once_leave_the_umask_as_it_is() -> None:
+    before = os.umask(0o027)
+    try:
+        with ThreadPoolExecutor(4) as threads:
+            found = list(threads.map(lambda _: files._umask(), range(20_000)))
+        assert os.umask(0o027) == 0o027
+    finally:
+        os.umask(before)
+    assert set(found) == {0o027}
 
 
 def test_text_is_written_as_it_stands(tmp_path: Path) -> None:

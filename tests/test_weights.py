@@ -20,14 +20,16 @@ from trainlib import fit, load_config
 from trainlib.build.check import check_components
 from trainlib.build.components import build_model
 from trainlib.build.freezing import evaluating, freeze
-from trainlib.checkpoints.foreign import read_weights
-from trainlib.checkpoints.starting import collapsed, load_weights, start_from_weights
+from trainlib.checkpoints.starting import start_from_weights
 from trainlib.commands.reproduce.data import check_data
 from trainlib.commands.reproduce.original import open_original
 from trainlib.config.load import dump_config
 from trainlib.config.schema import Config
 from trainlib.errors import CheckpointError, InputError
 from trainlib.folders.results import Run
+from trainlib.weights.fitting import load_weights
+from trainlib.weights.names import collapsed
+from trainlib.weights.reading import read_weights
 
 UNET = {"channels": [4, 8], "strides": [2], "num_res_units": 1, "dropout": 0.1}
 DATA = {"train_csv": "train.csv", "valid_csv": "valid.csv", "classes": ["background", "organ", "lesion"]}
@@ -105,8 +107,7 @@ def test_a_training_starts_from_a_run_or_one_of_its_checkpoints(trained: Run, wh
 def told(config: Config, caplog: pytest.LogCaptureFixture) -> list[str]:
     """List what is told of the weights that a network starts from."""
     with caplog.at_level(logging.INFO, logger="trainlib"):
-        found = start_from_weights(build_model(config), config)
-        assert found is not None
+        [found] = start_from_weights(build_model(config), config)
         found.tell()
     return [record.getMessage() for record in caplog.records]
 
@@ -127,7 +128,7 @@ def test_layers_that_do_not_fit_are_listed_and_the_others_taken(
     assert all(torch.equal(started[name], weights[name]) for name in names[1:-1])
     assert told(config, caplog) == [
         f"model.weights: {len(names) - 2} of {len(names)} tensors, {100 * share:.0f} % of all values, from {file}.",
-        f"model.weights: {other} has shape (99,) in the file, {shape} in the network, and stays as it was initialised.",
+        f"model.weights: {other} has shape (99,) in the file, {shape} in the network, and stays as initialised.",
         f"model.weights: not in the file, and as initialised: {missing}.",
         "model.weights: not in the network, and left out: head (2 tensors).",
         f"model.freeze: frozen at random values, for the file does not have them: {missing}.",
@@ -141,8 +142,7 @@ def test_hundreds_of_misfits_are_told_in_a_few_lines(tmp_path: Path, caplog: pyt
     torch.save(build_model(config_with(UNet=UNET | wide)).state_dict(), network_file)
     config = config_with(UNet=UNET | wide | {"channels": [8, 16, 32, 65]}, weights=str(network_file))
     lines = told(config, caplog)
-    found = start_from_weights(build_model(config), config)
-    assert found is not None
+    [found] = start_from_weights(build_model(config), config)
     assert len(found.reshaped) > 20
     assert len(list(found.misfits())) == len(found.reshaped)
     assert len(lines) == 1 + 12 + 1

@@ -162,17 +162,27 @@ def _logged(config: Config) -> list[str]:
 
 
 def spelling_problems(loaded: Loaded) -> list[Problem]:
-    """Find components, keywords and arguments of the Trainer that do not exist; imports nothing that takes long."""
+    """Find components, keywords and arguments of the Trainer that do not exist; imports nothing that takes long.
+
+    Before the index of them has been made, which takes imports, none are found here; `component_problems` finds all.
+    """
+    from trainlib.build.catalogue import kept_catalogue
     from trainlib.build.spelling import spelling_mistakes
 
-    if loaded.config is None:
+    if loaded.config is None or (index := kept_catalogue()) is None:
         return []
-    mistakes = spelling_mistakes(loaded.config)
+    mistakes = spelling_mistakes(loaded.config, index)
     return [Problem(text, loaded.sources.locate(key)) for key, text in mistakes if not _is_known(loaded, key)]
 
 
-def component_problems(loaded: Loaded) -> list[Problem]:
-    """Find what is wrong with component names, their keywords and the Trainer's arguments; imports MONAI."""
+def component_problems(loaded: Loaded, told: Sequence[Problem] = ()) -> list[Problem]:
+    """Find what is wrong with components, their keywords and the Trainer's arguments; imports MONAI.
+
+    Args:
+        loaded: A config as it was read.
+        told: What need not be told again.
+    """
+    from trainlib.build.catalogue import catalogue
     from trainlib.build.check import check_components
 
     config = loaded.config
@@ -181,11 +191,13 @@ def component_problems(loaded: Loaded) -> list[Problem]:
     if not config.data.classes:  # which was told; two stand in for them, so that a network can be built
         config = config.model_copy(update={"data": config.data.model_copy(update={"classes": ["first", "second"]})})
     mistakes = check_components(config)
+    catalogue()  # which is made for the next time, now that all is imported
     if config.data.channels is not None and not _SHAPING & {key[0] for key in (*loaded.wrong, *dict(mistakes))}:
         from trainlib.tasks.rehearsal import misfits
 
         mistakes += misfits(config)
-    return [Problem(text, loaded.sources.locate(key)) for key, text in mistakes if not _is_known(loaded, key)]
+    problems = [Problem(text, loaded.sources.locate(key)) for key, text in mistakes if not _is_known(loaded, key)]
+    return [problem for problem in problems if problem not in told]
 
 
 def _is_known(loaded: Loaded, key: Key) -> bool:

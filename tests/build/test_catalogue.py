@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from trainlib.build import catalogue as module
-from trainlib.build.catalogue import TRAINER, Catalogue, catalogue, make_catalogue
+from trainlib.build.catalogue import TRAINER, Catalogue, make_catalogue
 from trainlib.build.keywords import Keywords
 from trainlib.build.kinds import MODULES, names_of
 from trainlib.build.lookup import find
@@ -57,14 +57,15 @@ def test_it_knows_defaults_numbers_and_the_first_line_of_the_documentation(made:
 
 
 def test_the_one_that_was_kept_equals_the_one_that_was_made(cache: Path, made: Catalogue) -> None:
-    assert module.catalogue() == made
+    assert module.kept_catalogue() is None
+    assert module.catalogue() == made == module.kept_catalogue()
     [kept] = cache.iterdir()
     before = kept.stat().st_mtime_ns
     assert module.catalogue() == made
     assert kept.stat().st_mtime_ns == before
 
 
-@pytest.mark.parametrize("content", ["", "{", '{"model": {"UNet": {"wrong": 1}}}', '{"model": []}', "[]"])
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"mark": "?"}', "{}", "broken"])
 def test_a_damaged_one_is_made_anew(
     cache: Path, made: Catalogue, content: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -72,19 +73,19 @@ def test_a_damaged_one_is_made_anew(
     module.catalogue()
     [kept] = cache.iterdir()
     whole = kept.read_text()
-    kept.write_text(content)
+    kept.write_text(whole.replace('"is_open"', '"was_open"') if content == "broken" else content)
     assert module.catalogue() == made
     assert kept.read_text() == whole
 
 
-def test_another_version_of_a_package_gets_another_index(
-    cache: Path, made: Catalogue, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_version_of_a_package_voids_it(cache: Path, made: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "make_catalogue", lambda: made)
     module.catalogue()
     monkeypatch.setattr(module.sys, "version", "another")
+    assert module.kept_catalogue() is None
     module.catalogue()
-    assert len(list(cache.iterdir())) == 2
+    assert module.kept_catalogue() == made
+    assert len(list(cache.iterdir())) == 1
 
 
 def test_a_folder_that_cannot_be_written_to_is_no_obstacle(
@@ -110,8 +111,12 @@ def test_of_packages_that_may_change_without_a_new_version_none_is_kept(
     assert not cache.exists()
 
 
-def test_a_kept_one_is_read_without_the_packages() -> None:
-    catalogue()
-    code = "import sys; from trainlib.build.catalogue import catalogue; catalogue()"
+def test_a_kept_one_is_read_without_the_packages(tmp_path: Path) -> None:
+    code = (
+        "import sys, platformdirs, trainlib.build.catalogue as module\n"
+        f"platformdirs.user_cache_dir = lambda _: {str(tmp_path)!r}\n"
+    )
+    subprocess.run([sys.executable, "-c", f"{code}module.catalogue()"], check=True)
     names = "{'torch', 'monai', 'lightning', 'numpy', 'pandas'}"
-    subprocess.run([sys.executable, "-c", f"{code}; assert not {names} & sys.modules.keys()"], check=True)
+    read = f"{code}assert module.kept_catalogue(); assert not {names} & sys.modules.keys()"
+    subprocess.run([sys.executable, "-c", read], check=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import logging
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -15,11 +17,18 @@ from torch import nn
 
 import trainlib
 from trainlib import fit, load_config
-from trainlib.build.bundles import bundled_network
+from trainlib.build.bundles import bundled_network, network_of_bundle
+from trainlib.build.check import check_components
 from trainlib.build.components import build_model
 from trainlib.bundle.writing import write_bundle
+from trainlib.checkpoints.starting import start_from_weights
+from trainlib.commands.reproduce.data import check_data
+from trainlib.commands.reproduce.original import open_original
+from trainlib.config.schema import Config
 from trainlib.data.phantom import CLASSES
-from trainlib.errors import ConfigError, InputError
+from trainlib.errors import CheckpointError, ConfigError
+from trainlib.tasks import TASKS
+from trainlib.weights.fitting import Start
 
 SIZES = {"spatial_dims": 3, "in_channels": 1, "out_channels": len(CLASSES), "channels": [4, 8], "strides": [2]}
 
@@ -45,18 +54,26 @@ def made(tmp_path: Path) -> tuple[Path, nn.Module]:
     return root, network
 
 
+def started(config: Config) -> tuple[nn.Module, list[Start]]:
+    """Return the network that a training begins with, and what it has taken."""
+    network = build_model(config)
+    return network, start_from_weights(network, config)
+
+
+def assert_equal(one: nn.Module, other: nn.Module) -> None:
+    torch.testing.assert_close(dict(one.state_dict()), dict(other.state_dict()), rtol=0, atol=0)
+
+
 def test_network_and_weights_come_from_the_bundle(made: tuple[Path, nn.Module]) -> None:
     root, network = made
-    found = bundled_network(str(root))
-    for name, value in network.state_dict().items():
-        torch.testing.assert_close(found.state_dict()[name], value, rtol=0, atol=0)
+    assert_equal(bundled_network(str(root)), network)
 
 
 def test_a_bundle_is_tested_as_it_is(made: tuple[Path, nn.Module], write_config: Callable[..., Path]) -> None:
     root, network = made
     config = load_config(write_config(model={"bundle": str(root)}))
     assert config.model.kwargs == {"path": str(root)}
-    torch.testing.assert_close(build_model(config).state_dict(), dict(network.state_dict()), rtol=0, atol=0)
+    assert_equal(started(config)[0], network)
     scores = trainlib.test(config, None)
     assert 0 <= scores["test/dice"] <= 1
     assert (Path(config.run.root) / "tiny_test" / "cases.csv").is_file()
@@ -90,8 +107,8 @@ def test_another_number_of_classes_gets_new_last_layers_which_are_told(
     assert done.returncode == 0, done.stderr
     last = "model.2.conv.weight"
     shapes = [tuple(network.state_dict()[last].shape), (8 + 4, 2, 3, 3, 3)]
-    where = f"{shapes[0]} in the bundle, {shapes[1]} in the network"
-    sentence = f"model.bundle: {last} has shape {where}, and stays as it was initialised."
+    misfit = f"model.bundle: {last} has shape {shapes[0]} in the file, {shapes[1]} in the network"
+    sentence = f"{misfit}, and stays as initialised."
     assert sentence in done.stdout + done.stderr
     folder = Path(load_config(path).run.root) / "tiny"
     state = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
@@ -100,6 +117,7 @@ def test_another_number_of_classes_gets_new_last_layers_which_are_told(
         if name.startswith("model.0"):
             torch.testing.assert_close(state[f"network.{name}"], value.detach(), rtol=0, atol=0)
     assert (folder / "logs" / "trainlib.log").read_text().count(sentence) == 1
+    assert misfit in (folder / "snapshot" / "weights.txt").read_text().splitlines()
     untrained = cli("test", "-c", path)
     assert untrained.returncode == 2
     assert "--ckpt_path is missing" in untrained.stderr
@@ -123,20 +141,23 @@ def test_what_began_with_a_bundle_becomes_one_that_needs_it_no_more(
         torch.testing.assert_close(value, state[f"network.{name}"], rtol=0, atol=0)
 
 
-def test_keywords_that_the_network_does_not_have_are_told(made: tuple[Path, nn.Module]) -> None:
+def test_keywords_that_the_network_does_not_have_are_told(
+    made: tuple[Path, nn.Module], write_config: Callable[..., Path]
+) -> None:
     root, _ = made
+    other = load_config(write_config(model={"bundle": {"path": str(root), "strides": [1]}}))
     with pytest.raises(ConfigError, match=r"cannot be built: TypeError: .*out_chanels"):
-        bundled_network(str(root), out_chanels=2)
+        network_of_bundle(str(root), out_chanels=2)
     torch.save({"other": torch.zeros(3)}, root / "models" / "model.pt")
-    with pytest.raises(ConfigError, match=r"none of the weights .* fits"):
-        bundled_network(str(root), out_channels=6)
+    with pytest.raises(CheckpointError, match=r"model.bundle: nothing in .*model.pt fits the network: .* Take the"):
+        started(other)
     (root / "configs" / "inference.json").write_text(
         '{"network_def": "$torch.nn.Identity()", "imports": ["$import torch"]}'
     )
     with pytest.raises(
         ConfigError, match="network_def is no mapping with a _target_, so that out_channels cannot be set"
     ):
-        bundled_network(str(root), out_channels=2)
+        network_of_bundle(str(root), out_channels=2)
 
 
 def test_a_bundle_may_have_scripts_expressions_and_yaml(tmp_path: Path) -> None:
@@ -204,20 +225,112 @@ def test_what_is_wrong_with_a_bundle_is_told(
     with pytest.raises(ConfigError, match="is no MONAI bundle"):
         bundled_network(str(tmp_path))
     torch.save({"first.weight": torch.zeros(3)}, weights)
-    with pytest.raises(ConfigError, match=r"model.pt do not fit the network: Missing key"):
+    with pytest.raises(CheckpointError, match=r"nothing in .*model.pt fits the network: .* is not in the file"):
         bundled_network(str(root))
     torch.save([1], weights)
-    with pytest.raises(ConfigError, match="holds no weights by name"):
+    with pytest.raises(CheckpointError, match="holds no weights: expected a state dict"):
         bundled_network(str(root))
     torch.save({"model": nn.Linear(1, 1)}, weights)  # a pickle with code in it
-    with pytest.raises(ConfigError, match="cannot be read"):
+    with pytest.raises(CheckpointError, match="which is code and no data"):
         bundled_network(str(root))
     weights.unlink()
-    with pytest.raises(InputError, match=r"model\.bundle: there are no weights"):
-        build_model(load_config(write_config(model={"bundle": str(root)})))
+    config = load_config(write_config(model={"bundle": str(root)}))
+    with pytest.raises(CheckpointError, match=r"model\.bundle: there are no weights"):
+        started(config)
+    assert check_components(config) == [(("model",), f"model.bundle: there are no weights {weights}.")]
     (root / "configs" / "inference.json").write_text('{"network_def": {"_target_": "UNet", "depth": 3}}')
     with pytest.raises(ConfigError, match=r"cannot be built: .*depth"):
         bundled_network(str(root))
     (root / "configs" / "inference.json").write_text('{"other": 1}')
     with pytest.raises(ConfigError, match="names no network"):
         bundled_network(str(root))
+
+
+def test_weights_of_a_bundle_are_checked_as_all_others(
+    made: tuple[Path, nn.Module], write_config: Callable[..., Path]
+) -> None:
+    root, network = made
+    file, state = root / "models" / "model.pt", network.state_dict()
+    config = load_config(write_config(model={"bundle": str(root)}))
+    torch.save({"state_dict": {f"module.{name}": value for name, value in state.items()}}, file)
+    found, [start] = started(config)
+    assert_equal(found, network)
+    assert (start.setting, start.share, list(start.misfits())) == ("model.bundle", 1.0, [])
+    first, *others = state
+    torch.save({name: state[name] for name in others}, file)
+    text = f"model.bundle: the weights {file} do not fit the network of the bundle: {first} is not in the file."
+    assert check_components(config) == [(("model",), text)]
+    torch.save(state | {first: torch.full_like(state[first], float("nan"))}, file)
+    [(key, text)] = check_components(config)
+    assert (key, text.startswith(f"model.bundle: {first} in {file} is not finite")) == (("model",), True)
+    with pytest.raises(CheckpointError, match=r"model\.bundle: .* is not finite"):
+        started(config)
+
+
+@pytest.mark.parametrize("stage", ["test", "validate", "predict"])
+def test_without_a_checkpoint_weights_beside_a_bundle_are_used_and_told(
+    made: tuple[Path, nn.Module],
+    write_config: Callable[..., Path],
+    tmp_path: Path,
+    stage: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    root, network = made
+    last = "model.2.conv.bias"
+    torch.save({last: network.state_dict()[last] + 1}, tmp_path / "other.pt")
+    used: list[dict[str, torch.Tensor]] = []
+    monkeypatch.setattr(
+        TASKS["segmentation"], f"on_{stage if stage != 'validate' else 'validation'}_start",
+        lambda self: used.append({name: value.clone() for name, value in self.network.state_dict().items()}),
+    )  # fmt: skip
+    config = load_config(write_config(model={"bundle": str(root), "weights": str(tmp_path / "other.pt")}))
+    with caplog.at_level(logging.INFO, logger="trainlib"):
+        getattr(trainlib, stage)(config, None, **({"out": tmp_path / "out"} if stage == "predict" else {}))
+    [state] = used
+    changed = {name for name, value in network.state_dict().items() if not torch.equal(value, state[name])}
+    assert changed == {last}
+    told = [text for record in caplog.records if (text := record.getMessage()).startswith("model.")]
+    number = len(state)
+    assert told[0].startswith(f"model.bundle: {number} of {number} tensors, 100 % of all values, from {root}")
+    assert told[1].startswith(f"model.weights: 1 of {number} tensors, ")
+    assert told[2].startswith("model.weights: not in the file, and as before: ")
+
+
+def test_a_repetition_misses_a_bundle_that_has_changed_since(
+    made: tuple[Path, nn.Module], write_config: Callable[..., Path]
+) -> None:
+    root, _ = made
+    model = {"bundle": {"path": str(root), "out_channels": 2}}
+    few = {"classes": CLASSES[:2], "label_map": {2: 0}}
+    run = fit(load_config(write_config(model=model, data=few)), check=False)
+    with (run.folder.snapshot / "weights.csv").open() as file:
+        paths = {row["path"] for row in csv.DictReader(file)}
+    assert paths == {
+        str(root / name) for name in ("models/model.pt", "configs/inference.json", "configs/metadata.json")
+    }
+    original = open_original(run.folder.path)
+    assert not [text for text in original.remarks if "no hash" in text]
+    assert check_data(original).changed == []
+    with (root / "models" / "model.pt").open("ab") as file:
+        file.write(b"more")
+    [changed] = check_data(original).changed
+    assert f"{root / 'models' / 'model.pt'} has changed since the run" in changed.text
+    (run.folder.snapshot / "weights.csv").unlink()
+    assert (
+        "The snapshot keeps no hash of the bundle's files, so that it is not known whether they have changed."
+        in open_original(run.folder.path).remarks
+    )
+
+
+@pytest.mark.parametrize("bundle", ["zoo", {"path": "zoo"}, {"path": "zoo", "out_channels": 2}])
+def test_keywords_of_the_command_line_join_the_folder_of_a_bundle(
+    write_config: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bundle: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = write_config(model={"bundle": bundle, "freeze": ["model.0"]})
+    config = load_config(path, ["model.bundle.out_channels=3"])
+    assert config.model.kwargs == {"path": str(tmp_path / "zoo"), "out_channels": 3}
+    assert config.model.freeze == ["model.0"]
+    other = load_config(path, ["model.bundle.out_channels=3", "model.bundle=other"])
+    assert other.model.kwargs == {"path": str(tmp_path / "other"), "out_channels": 3}

@@ -10,8 +10,11 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
+import numpy as np
 import psutil
 import pytest
+from PIL import Image
 
 from tests.check.deadly import read_or_die
 from tests.check.helpers import make_cases
@@ -64,6 +67,37 @@ def test_headers_are_read_without_voxels(files: list[File]) -> None:
     found = read_headers(files, 3)
     assert list(found) == files
     assert all(facts.header and facts.voxels is None for facts in found.values())
+
+
+@pytest.mark.parametrize("far", [-1.0, 1e9], ids=["far away", "near"])
+def test_headers_are_the_same_in_their_order_wherever_the_disk_is(
+    files: list[File], monkeypatch: pytest.MonkeyPatch, far: float
+) -> None:
+    monkeypatch.setattr(parallel, "_FAR_AWAY", far)
+    monkeypatch.setattr(parallel, "_AT_ONCE", 2)
+    found = read_headers([*files, *files], 3)
+    assert list(found) == files
+    assert found == {file: read_facts(file, 3, voxels=False) for file in files}
+
+
+def test_equal_headers_take_memory_once(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        Image.new("L", (4, 6)).save(tmp_path / f"{name}.png")
+    one, two, three = read_headers([File(tmp_path / f"{name}.png") for name in ("a", "b", "c")], 2).values()
+    assert one is two is three
+
+
+@pytest.mark.parametrize("name", ["cut.png", "cut.nii.gz", "cut.nii"])
+def test_a_file_that_is_cut_off_is_told_by_its_end(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    noise = np.random.default_rng(0).integers(0, 255, (20, 20), np.uint8)
+    if name.endswith("png"):
+        Image.fromarray(noise).save(path)
+    else:
+        nib.save(nib.Nifti1Image(noise[..., None], np.eye(4)), path)
+    assert not read_facts(File(path), 2, voxels=False).error
+    path.write_bytes(path.read_bytes()[:-30])
+    assert read_facts(File(path), 2, voxels=False).error
 
 
 def test_a_file_that_kills_its_process_is_named_and_the_others_are_read(

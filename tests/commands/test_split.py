@@ -398,7 +398,7 @@ def test_a_csv_of_labels_that_cannot_be_used_is_told(
         ({"images": ("a.png",)}, ["--image 'a.png' names one file."]),
         ({"label": None}, ["Name either label maps, as in --label 'labels/*.nii.gz', or a CSV of classes"]),
         ({"label_csv": Path("none.csv")}, ["Name either label maps", "--label-csv none.csv: there is no such file."]),
-        ({"key": "a", "label_cols": ("a", "b")}, ["--key: only --label-csv has columns.", "--label-col: segmentation"]),
+        ({"key": "a", "label_cols": ("a", "b")}, ["--key: only --label-csv has columns.", "--label-col: only a CSV"]),
         ({"group_col": "a"}, ["--group-col: only --label-csv has columns. Find the patient in the file names"]),
         ({"group": "(a)", "group_col": "a"}, ["--group and --group-col both name the patient.", "--group-col: only"]),
         ({"group": "("}, ["--group '(': is no regular expression: missing ), unterminated subpattern"]),
@@ -430,3 +430,32 @@ def test_a_csv_of_labels_is_never_replaced_by_the_split(findings: Path) -> None:
         f"--label-csv {findings / 'train.csv'}: would be replaced itself. Write elsewhere with --out."
     ]
     assert (findings / "train.csv").read_bytes() == before
+
+
+def animals(folder: Path, *names: str) -> Request:
+    """Write six pictures into each folder of some names."""
+    for name in names:
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        for number in range(6):
+            Image.fromarray(np.full((8, 8), number, dtype=np.uint8)).save(folder / name / f"{number}.png")
+    return Request(folder, ("**/*.png",), label_folder=True)
+
+
+def test_folders_that_hold_images_are_their_classes(tmp_path: Path) -> None:
+    division = split(animals(tmp_path, "2019/cat", "2020/cat", "dog"))
+    rows = pd.concat(tables(division).values())
+    expected = {f"{folder}/{n}.png": folder[-3:] for folder in ("2019/cat", "2020/cat", "dog") for n in range(6)}
+    assert dict(zip(rows["image"], rows["label"], strict=True)) == expected
+    shares = {part: Counter(table["label"]) for part, table in tables(division).items()}
+    assert shares == {"train": {"cat": 8, "dog": 4}, "valid": {"cat": 2, "dog": 1}, "test": {"cat": 2, "dog": 1}}
+    config = loaded(division, tmp_path)
+    assert config.config is not None
+    assert quick_problems(config) == []
+    assert (config.config.task, config.config.data.classes) == ("classification", ["cat", "dog"])
+
+
+def test_images_whose_folders_are_no_classes_are_refused(tmp_path: Path) -> None:
+    request = animals(tmp_path, "cat")
+    assert refused(request) == ["--label-folder: all images lie in folders named 'cat', and a training needs two."]
+    (tmp_path / "cat" / "0.png").rename(tmp_path / "0.png")
+    assert refused(request) == ["0.png: --label-folder: lies in no folder that could be named after its class."]

@@ -294,7 +294,7 @@ def test_disk_cache_is_mapped_so_that_memory_does_not_grow_with_the_number_of_ca
         cases = [Case(str(i), i, (Path(__file__),), None, None, str(i)) for i in range(40)]
         cache = DiskCache(Prepare(), Path(sys.argv[1]))
         for case in cases:
-            cache._paths[case] = Path(sys.argv[1]) / f"{case.row}.safetensors"
+            cache._names[case] = f"{case.row:034}"
             cache.fill(case)
         def own():
             # Without the pages of mapped files, which the system takes back when it needs the memory.

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-import pandas as pd
 import pytest
 
 from trainlib.data.matching import Matched, match_rows
 from trainlib.data.pairing import Files
+from trainlib.data.table import Table
 from trainlib.errors import DataError
 
 CASES = [Files("p1", ("images/p1_t1.png",)), Files("p2", ("images/p2_t1.png",)), Files("p3", ("images/p3_t1.png",))]
@@ -12,7 +12,8 @@ CASES = [Files("p1", ("images/p1_t1.png",)), Files("p2", ("images/p2_t1.png",)),
 
 def match(key: str | None = None, labels: tuple[str, ...] = (), /, **columns: list[str]) -> Matched:
     rows = len(next(iter(columns.values())))
-    return match_rows(pd.DataFrame(columns, index=range(2, rows + 2)), "labels.csv", CASES, key, labels)
+    table = Table([*columns], range(2, rows + 2), [*zip(*columns.values(), strict=True)])
+    return match_rows(table, "labels.csv", CASES, key, labels)
 
 
 @pytest.mark.parametrize(
@@ -60,6 +61,6 @@ def test_tables_that_do_not_fit_are_told(key: str | None, columns: dict[str, lis
 
 def test_a_name_of_two_images_is_told() -> None:
     cases = [Files("a/t1", ("a/t1.png",)), Files("b/t1", ("b/t1.png",))]
-    table = pd.DataFrame({"file": ["t1.png", "b/t1.png"]}, index=[2, 3])
+    table = Table(["file"], [2, 3], [["t1.png"], ["b/t1.png"]])
     with pytest.raises(DataError, match=r"labels.csv:2: 't1.png' names 2 images\. Write their paths, or what differs"):
         match_rows(table, "labels.csv", cases, "file", ())

@@ -9,14 +9,18 @@ import pytest
 import torch
 from monai.transforms import (
     Compose,
+    FgBgToIndicesd,
     Lambdad,
+    MapTransform,
+    OneOf,
     RandCropByLabelClassesd,
     RandCropByPosNegLabeld,
     RandFlipd,
     SpatialPadd,
+    Transposed,
 )
 
-from trainlib.data.positions import VoxelIndices, count_voxels, insert_positions
+from trainlib.data.positions import VoxelIndices, count_voxels, insert_positions, needs_wide_label
 
 KEYS = ["image", "label"]
 
@@ -32,7 +36,7 @@ def case(shape: tuple[int, ...], classes: int = 3, seed: int = 0) -> dict[str, A
     return {"image": image, "label": tensor, "positions": count_voxels(tensor, classes)}
 
 
-@pytest.mark.parametrize("shape", [(7, 5), (6, 5, 4), (4, 3, 1)])
+@pytest.mark.parametrize("shape", [(7, 5), (6, 5, 4), (4, 3, 1), (16, 16, 12), (16, 16, 16)])
 def test_indices_are_those_of_a_search(shape: tuple[int, ...]) -> None:
     prepared = case(shape)
     label, ends = prepared["label"], prepared["positions"]
@@ -115,12 +119,49 @@ def test_a_crop_around_background_has_background_in_its_middle() -> None:
         assert int(crop["label"].max()) == 0
 
 
-def test_a_label_that_was_changed_in_its_place_is_the_one_that_was_changed() -> None:
-    prepared = case((12, 10, 8))
-    before = Lambdad(keys="label", func=lambda label: 1 - label.clamp(max=1))  # a map of its own
-    step = made({"pos": 1, "neg": 0})
-    for crop in crops(step, prepared, before, told=True):
-        assert crop["label"].any()
+def emptied(label: torch.Tensor) -> torch.Tensor:
+    label[:, 3:] = 0
+    return label
+
+
+def emptied_by_numpy(label: torch.Tensor) -> torch.Tensor:
+    label.numpy()[:, 3:] = 0
+    return label
+
+
+class Emptied(MapTransform):
+    """A transform of a patch script that writes to what it gets."""
+
+    def __call__(self, data: Any) -> Any:
+        return {**data, "label": emptied_by_numpy(data["label"])}
+
+
+@pytest.mark.parametrize("keywords", STEPS, ids=str)
+@pytest.mark.parametrize(
+    "before",
+    [
+        Lambdad(keys="label", func=emptied),
+        Lambdad(keys="label", func=emptied_by_numpy),
+        Compose([Lambdad(keys="label", func=emptied_by_numpy)]),
+        Emptied(keys="label"),
+        Transposed(keys=KEYS, indices=(0, 3, 2, 1)),
+        Lambdad(keys=KEYS, func=lambda values: values.transpose(1, 3)),
+    ],
+    ids=["torch", "numpy", "nested", "patch", "transposed", "a view"],
+)
+def test_a_label_that_a_step_has_written_to_or_turned_is_counted_anew(keywords: dict[str, Any], before: Any) -> None:
+    found, searched = (crops(made(keywords), case((10, 10, 10)), before, told=told) for told in (True, False))
+    assert_equal(found, searched)
+
+
+def test_a_map_that_other_steps_search_is_one_in_which_they_find_the_background() -> None:
+    crop = made({"pos": 1}, fg_indices_key="label_fg_indices", bg_indices_key="label_bg_indices")
+    assert needs_wide_label(Compose([FgBgToIndicesd(keys="label"), crop]))
+    assert needs_wide_label(Compose([OneOf([Compose([made({"pos": 1})]), made({"num_classes": 3})])]))
+    assert not needs_wide_label(Compose([made({"pos": 1}), OneOf([made({"num_classes": 3})])]))
+    label = case((12, 10, 8))["label"]
+    found = FgBgToIndicesd(keys="label")({"label": label.to(torch.int16)})
+    assert len(found["label_bg_indices"]) == int((label == 0).sum())
 
 
 def test_voxels_of_an_image_above_a_threshold_are_those_of_a_search() -> None:
@@ -147,7 +188,7 @@ def test_what_is_told_in_another_way_is_left_alone(step: Any) -> None:
 
 def test_of_many_classes_only_the_background_is_counted() -> None:
     prepared = case((12, 10, 8), classes=20)
-    assert prepared["positions"].shape == (1, 120)
+    assert prepared["positions"].shape == (1, 1)
     for keywords in ({"pos": 1}, {"num_classes": 20}):
         assert_equal(crops(made(keywords), prepared, told=True), crops(made(keywords), prepared, told=False))
 

@@ -40,6 +40,7 @@ CHANGED = {
     "/data/liver": "data/liver",
     "/data/breast": "data/breast",
     "/data/breast/findings.csv": "data/breast/findings.csv",
+    "/data/moles": "data/moles",
     "ct/*.nii.gz": "images/*.nii.gz",
     "seg/*.nii.gz": "labels/*.nii.gz",
     "DIR": "../data/liver",
@@ -76,6 +77,8 @@ def project(tmp_path_factory: pytest.TempPathFactory, cli: Cli) -> Path:
     shutil.copytree(data / "images", folder / "images")
     shutil.copytree(data / "labels", folder / "labels")
     _write_findings(folder / "data" / "breast")
+    for name in ("benign", "malignant"):
+        shutil.copytree(folder / "data" / "breast" / "images", folder / "data" / "moles" / name)
     text = next(block for block in blocks("yaml") if block.page.name == "README.md").text
     content = yaml.safe_load(text.replace("[96, 96, 96]", "[24, 24, 16]"))
     content["data"] |= {"num_workers": 0}

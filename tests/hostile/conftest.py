@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from tests.hostile.place import Place
 from tests.hostile.runner import FIT
+from trainlib.build import catalogue
 from trainlib.cli import app
 
 LOGGERS = ("trainlib", "lightning.pytorch", "lightning.fabric", "pytorch_lightning")
@@ -27,6 +28,17 @@ def _the_process_is_left_as_it_was() -> Iterator[None]:
         logger.propagate = propagate
         logger.handlers[:] = handlers
     torch.use_deterministic_algorithms(False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _an_index_of_the_components(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Tell names from the index from the first command on, as it is from the second one on in real life."""
+    cache = str(tmp_path_factory.mktemp("cache"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(catalogue.platformdirs, "user_cache_dir", lambda _: cache)
+        catalogue.catalogue.cache_clear()
+        catalogue.catalogue()
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -2,54 +2,92 @@
 
 from __future__ import annotations
 
-import logging
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainlib.build.patches import describe
-from trainlib.errors import ConfigError
+from trainlib.build.patches import describe, patched
+from trainlib.config.model import BUNDLE
+from trainlib.config.schema import Config
+from trainlib.errors import CheckpointError, ConfigError
+from trainlib.weights.fitting import Start, load_weights
+from trainlib.weights.reading import read_weights
 
 if TYPE_CHECKING:
     import torch
     from monai.bundle import ConfigParser
 
-log = logging.getLogger(__name__)
-
 _CONFIGS = ("inference", "evaluate", "train")
 _SUFFIXES = (".yaml", ".yml", ".json")
 _NETWORKS = ("network_def", "network", "net", "model")
-_WEIGHTS = ("model", "state_dict", "network", "net")  # under which weights lie in a checkpoint
 _SCRIPTS = "scripts"  # package in which bundles have code of their own
-_MISFITS = "_bundle_misfits"  # attribute of a network: what does not fit of its weights
 
 
-def bundled_network(path: str, **keywords: Any) -> torch.nn.Module:
-    """Build the network of a bundle by its own config, and load its weights.
+def network_of_bundle(path: str, **keywords: Any) -> torch.nn.Module:
+    """Build the network of a bundle by its own config; its weights are another matter.
 
-    A bundle's config is code: it can call anything that Python can import, as a patch script does. The weights are
-    read as data alone.
+    A bundle's config is code: it can call anything that Python can import, as a patch script does.
 
     Args:
         path: The folder of the bundle.
         keywords: Keywords of the network that take the place of those in the bundle's config, as in
-            ``out_channels=5``. With any of them weights that do not fit are left out, for `tell_misfits` to tell;
-            without, all must fit.
+            ``out_channels=5``.
 
     Raises:
-        ConfigError: It is no bundle, its network cannot be built, or its weights do not fit.
+        ConfigError: It is no bundle, or its network cannot be built.
     """
     root = Path(path)
-    network = _build(root, config_of(root), keywords)
-    file = root / "models" / "model.pt"
-    weights = _read(file)
-    if keywords:
-        _load_what_fits(network, weights, file)
-    else:
-        _load(network, weights, file)
+    return _build(root, config_of(root), keywords)
+
+
+def bundled_network(path: str) -> torch.nn.Module:
+    """Build the network of a bundle, and load its weights, all of which must fit.
+
+    Args:
+        path: The folder of the bundle.
+
+    Raises:
+        ConfigError: It is no bundle, or its network cannot be built.
+        CheckpointError: Its weights cannot be read, are not finite, or do not fit.
+    """
+    network = network_of_bundle(path)
+    _load(network, Path(path), whole=True)
     return network
+
+
+def bundled_start(network: torch.nn.Module, config: Config) -> Start | None:
+    """Load the weights of the bundle that the network of a config is of.
+
+    Args:
+        network: The network; on the device ``meta`` the weights are only compared.
+        config: The config. With keywords of the network beside the bundle's path, weights that do not fit are left
+            out; without, all must fit.
+
+    Returns:
+        What was taken; None where the network is of no bundle.
+
+    Raises:
+        CheckpointError: The weights cannot be read, are not finite, or do not fit.
+    """
+    model, script = config.model, config.patch.model
+    if model.name != BUNDLE or (script and patched(script, "get_model")):
+        return None
+    try:
+        return _load(network, Path(model.kwargs["path"]), whole=model.brings_weights, frozen=model.freeze)
+    except CheckpointError as error:
+        raise CheckpointError(f"model.{BUNDLE}: {error}") from error
+
+
+def _load(network: torch.nn.Module, root: Path, *, whole: bool, frozen: Sequence[str] = ()) -> Start:
+    file = root / "models" / "model.pt"
+    start = load_weights(network, read_weights(file), file, frozen, setting=f"model.{BUNDLE}")
+    misfits = list(start.misfits()) if whole else []
+    if misfits:
+        more = f", and {len(misfits) - 1} more" if len(misfits) > 1 else ""
+        raise CheckpointError(f"the weights {file} do not fit the network of the bundle: {misfits[0]}{more}.")
+    return start
 
 
 def config_of(root: Path) -> Path:
@@ -156,55 +194,3 @@ def hidden(package: str) -> Iterator[None]:
         for name in ours():
             del sys.modules[name]
         sys.modules.update(others)
-
-
-def _read(path: Path) -> dict[str, torch.Tensor]:
-    import torch
-
-    if not path.is_file():
-        raise ConfigError(f"there are no weights {path}.")
-    try:
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise ConfigError(f"the weights {path} cannot be read: {describe(error)}.") from error
-    for name in _WEIGHTS:
-        if isinstance(content, Mapping) and isinstance(content.get(name), Mapping):
-            content = content[name]
-            break
-    if not isinstance(content, Mapping) or not all(isinstance(value, torch.Tensor) for value in content.values()):
-        raise ConfigError(f"{path} holds no weights by name.")
-    return dict(content)
-
-
-def _load(network: torch.nn.Module, weights: Mapping[str, torch.Tensor], path: Path) -> None:
-    try:
-        network.load_state_dict(weights)
-    except RuntimeError as error:
-        lines = [line.strip() for line in str(error).splitlines()[1:]] or [str(error)]
-        raise ConfigError(f"the weights {path} do not fit the network: {lines[0].rstrip('.')}.") from error
-
-
-def _load_what_fits(network: torch.nn.Module, weights: Mapping[str, torch.Tensor], path: Path) -> None:
-    """Load the weights that fit by name and shape, and note all others, of the network and of the file."""
-    own = network.state_dict()
-    fitting = {name: value for name, value in weights.items() if name in own and value.shape == own[name].shape}
-    if not fitting:
-        raise ConfigError(f"none of the weights {path} fits the network with these keywords.")
-    network.load_state_dict(fitting, strict=False)
-    setattr(network, _MISFITS, [*_misfits(own, weights)])
-
-
-def _misfits(own: Mapping[str, torch.Tensor], weights: Mapping[str, torch.Tensor]) -> Iterator[str]:
-    for name, value in own.items():
-        if name not in weights:
-            yield f"{name} is not in the bundle, and stays as it was initialised."
-        elif weights[name].shape != value.shape:
-            shapes = f"{tuple(weights[name].shape)} in the bundle, {tuple(value.shape)} in the network"
-            yield f"{name} has shape {shapes}, and stays as it was initialised."
-    yield from (f"{name} is in the bundle and not in the network." for name in weights if name not in own)
-
-
-def tell_misfits(network: torch.nn.Module) -> None:
-    """Log in a line each which weights of its bundle a network could not take."""
-    for misfit in getattr(network, _MISFITS, []):
-        log.warning("model.bundle: %s", misfit)

@@ -58,15 +58,26 @@ Catalogue = dict[str, dict[str, Entry]]
 @functools.cache
 def catalogue() -> Catalogue:
     """Return the index of the packages that are installed; it is made and kept where there is none yet."""
-    path = _place()
-    if path is not None and (kept := _read(path)) is not None:
+    if (kept := kept_catalogue()) is not None:
         return kept
-    made = make_catalogue()
-    if path is not None:
+    made, mark = make_catalogue(), _mark()
+    if mark is not None:
         with suppress(OSError, InputError):  # a folder that cannot be written to: it is made each time
             content = {kind: {name: asdict(entry) for name, entry in entries.items()} for kind, entries in made.items()}
-            write_text(path, json.dumps(content))
+            write_text(_place(), json.dumps({"mark": mark, "content": content}))
     return made
+
+
+def kept_catalogue() -> Catalogue | None:
+    """Return the index if it was made for the packages that are installed; imports none of them."""
+    try:
+        kept = json.loads(_place().read_text())
+        if (mark := _mark()) is None or kept["mark"] != mark:
+            return None
+        content = kept["content"].items()
+        return {kind: {name: Entry(**entry) for name, entry in entries.items()} for kind, entries in content}
+    except (OSError, ValueError, TypeError, AttributeError, KeyError):  # there is none, or it is damaged
+        return None
 
 
 def make_catalogue() -> Catalogue:
@@ -105,22 +116,16 @@ def _default(keywords: Keywords, name: str) -> str | None:
     return None if parameter is None or parameter.default is inspect.Parameter.empty else repr(parameter.default)
 
 
-def _read(path: Path) -> Catalogue | None:
-    """Read an index; None where there is none, or it is damaged."""
-    try:
-        content = json.loads(path.read_text())
-        return {kind: {name: Entry(**entry) for name, entry in entries.items()} for kind, entries in content.items()}
-    except (OSError, ValueError, TypeError, AttributeError):
-        return None
+def _place() -> Path:
+    return Path(platformdirs.user_cache_dir("trainlib")) / "components.json"
 
 
-def _place() -> Path | None:
-    """Return where the index of the installed packages is kept; None where one may change without a new version."""
+def _mark() -> str | None:
+    """Return what an index depends on, as one number; None where packages may change without a new version."""
     distributions = [Distribution.from_name(name) for name in _PACKAGES]
     if any('"editable"' in (distribution.read_text("direct_url.json") or "") for distribution in distributions):
         return None
     here = Path(__file__)
     sources = [here, *(here.with_name(f"{name}.py") for name in ("keywords", "kinds", "types"))]
     decisive = [sys.version, *(distribution.version for distribution in distributions)]
-    digest = hashlib.sha256("\n".join([*decisive, *(source.read_text() for source in sources)]).encode())
-    return Path(platformdirs.user_cache_dir("trainlib")) / f"components-{digest.hexdigest()[:16]}.json"
+    return hashlib.sha256("\n".join([*decisive, *(source.read_text() for source in sources)]).encode()).hexdigest()

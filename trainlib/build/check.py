@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import inspect
 import logging
+import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from trainlib.build.bundles import bundled_start
 from trainlib.build.components import build_inferer, build_loss, build_model, build_optimizer
 from trainlib.build.extras import extra_mistakes
 from trainlib.build.freezing import freeze_mistakes
@@ -41,7 +43,9 @@ def check_components(config: Config) -> list[tuple[Key, str]]:
 
     mistakes: list[tuple[Key, str]] = list(window_mistakes(config))
     network = collect(lambda: _build_weightless(config), mistakes, ("model",))
-    mistakes += freeze_mistakes(config, network) if network is not None else []
+    if network is not None:
+        mistakes += freeze_mistakes(config, network)
+        collect(lambda: _compare_with_bundle(config, network), mistakes, ("model",))
     collect(lambda: build_loss(config), mistakes, ("loss",))
     collect(lambda: build_inferer(config), mistakes, ("inferer",))
     optimizer = collect(lambda: _try_optimizer(config, network), mistakes, ("optimizer",))
@@ -69,6 +73,13 @@ def _build_weightless(config: Config) -> Any:
         return meta_network(config)
     except Exception:
         return build_model(config)
+
+
+def _compare_with_bundle(config: Config, network: torch.nn.Module) -> None:
+    """Compare the weights of a bundle with the network that is to take them."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*copying from a non-meta parameter.*")
+        bundled_start(network, config)
 
 
 def _try_optimizer(config: Config, network: torch.nn.Module | None) -> torch.optim.Optimizer | None:

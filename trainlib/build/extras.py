@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from trainlib.build.components import expect
+from trainlib.build.credentials import credential_mistakes
 from trainlib.build.guarding import guard, set_patience
+from trainlib.build.keywords import Keywords
 from trainlib.build.resolve import ComponentError, Resolved, collect, resolve
 from trainlib.config.component import Component
 from trainlib.config.schema import Config
@@ -30,7 +32,6 @@ _PACKAGES = {
     "MLFlowLogger": ("mlflow", "mlflow_skinny"),
     "WandbLogger": ("wandb",),
     "CometLogger": ("comet_ml",),
-    "NeptuneLogger": ("neptune",),
     "LitLogger": ("litlogger",),
 }
 
@@ -57,7 +58,7 @@ def extra_loggers(config: Config, folder: Path) -> list[Any]:
     Raises:
         InputError: One cannot be built.
     """
-    from lightning.pytorch.loggers import Logger
+    from lightning.fabric.loggers.logger import Logger
 
     working = []
     set_patience()
@@ -109,13 +110,20 @@ def _is_of_lightning(target: Any) -> bool:
 
 def _resolved_logger(config: Config, key: Key, component: Component, folder: Path) -> Resolved:
     name = component.name.rpartition(".")[2]
-    known = {"save_dir": str(folder)} | (_database(component, folder) if name == "MLFlowLogger" else {})
-    resolved = resolve("logger", key, component, config, known)
+    if credentials := credential_mistakes((*key, component.name), component):
+        raise ComponentError(credentials)
+    database = _database(component, folder) if name == "MLFlowLogger" else {}
+    resolved = resolve("logger", key, component, config, lambda keywords: _place(keywords, folder) | database)
     packages = _PACKAGES.get(name, ()) if _is_of_lightning(resolved.found.target) else ()
     if packages and not any(find_spec(package) for package in packages):
         text = f"{component.name} needs the package {packages[0]}. Install it: pip install {packages[0]}"
         raise ComponentError([(resolved.key, f"{dotted(key)}: {text}.")])
     return resolved
+
+
+def _place(keywords: Keywords, folder: Path) -> dict[str, str]:
+    """Let a logger write into a folder; `root_dir` is the name for it where there is no other."""
+    return {"save_dir" if "save_dir" in keywords.parameters else "root_dir": str(folder)}
 
 
 def _database(component: Component, folder: Path) -> dict[str, str]:

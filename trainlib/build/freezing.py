@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from trainlib.config.schema import Config
 from trainlib.config.sources import Key
 from trainlib.suggest import did_you_mean
+from trainlib.weights.names import is_named, is_within
 from trainlib.words import listed
 
 if TYPE_CHECKING:
@@ -32,12 +33,12 @@ def freeze(network: torch.nn.Module, patterns: Sequence[str]) -> list[torch.nn.M
         stay as well: those that are named, and those with statistics whose parameters all are.
     """
     for name, parameter in network.named_parameters(remove_duplicate=False):
-        if is_frozen(name, patterns):
+        if is_within(name, patterns):
             parameter.requires_grad_(False)
     modules = [
         module
         for name, module in network.named_modules()
-        if name and (_is_named(name, patterns) or _has_frozen_statistics(name, module, patterns))
+        if name and (is_named(name, patterns) or _has_frozen_statistics(name, module, patterns))
     ]
     for module in modules:
         module.eval()
@@ -47,7 +48,7 @@ def freeze(network: torch.nn.Module, patterns: Sequence[str]) -> list[torch.nn.M
 def _has_frozen_statistics(name: str, module: torch.nn.Module, patterns: Sequence[str]) -> bool:
     """Tell whether a module, such as a batch normalisation, has buffers, and parameters that all are frozen."""
     own = [f"{name}.{parameter}" for parameter, _ in module.named_parameters(recurse=False)]
-    return bool(own) and any(True for _ in module.buffers(recurse=False)) and all(is_frozen(n, patterns) for n in own)
+    return bool(own) and any(True for _ in module.buffers(recurse=False)) and all(is_within(n, patterns) for n in own)
 
 
 @contextmanager
@@ -60,12 +61,6 @@ def evaluating(network: torch.nn.Module) -> Iterator[None]:
     finally:
         for module, mode in modes.items():
             module.training = mode
-
-
-def is_frozen(name: str, patterns: Sequence[str]) -> bool:
-    """Tell whether a parameter, or a module that it lies in, is named by one of the patterns."""
-    parts = name.split(".")
-    return any(_is_named(".".join(parts[: end + 1]), patterns) for end in range(len(parts)))
 
 
 def freeze_mistakes(config: Config, network: torch.nn.Module) -> list[tuple[Key, str]]:
@@ -83,7 +78,7 @@ def freeze_mistakes(config: Config, network: torch.nn.Module) -> list[tuple[Key,
             )
             for i in unmatched
         ]
-    if patterns and not any(value.requires_grad and not is_frozen(name, patterns) for name, value in parameters):
+    if patterns and not any(value.requires_grad and not is_within(name, patterns) for name, value in parameters):
         return [(("model", "freeze"), "model.freeze: leaves nothing of the network to train. Name fewer parts.")]
     return []
 
@@ -94,7 +89,3 @@ def _parts(network: torch.nn.Module) -> list[str]:
     while len(children := list(network.named_children())) == 1:
         prefix, network = f"{prefix}{children[0][0]}.", children[0][1]
     return [f"{prefix}{name}" for name, _ in children] or [prefix.removesuffix(".")]
-
-
-def _is_named(name: str, patterns: Sequence[str]) -> bool:
-    return any(fnmatchcase(name, pattern) for pattern in patterns)

@@ -15,7 +15,7 @@ from trainlib.processes import is_first
 from trainlib.system.diskspace import is_full
 
 if TYPE_CHECKING:
-    from lightning.pytorch.loggers import Logger
+    from lightning.fabric.loggers.logger import Logger
 
 log = logging.getLogger(__name__)
 
@@ -62,8 +62,12 @@ def guard(logger: Logger, name: str) -> Callable[[], bool]:
         return call
 
     for method in _METHODS:
-        setattr(logger, method, guarded(getattr(logger, method)))
+        setattr(logger, method, guarded(getattr(logger, method, _nothing)))
     return lambda: not failed
+
+
+def _nothing(*args: Any, **kwargs: Any) -> None:
+    """Stand in for what Lightning calls of a logger that was made for Fabric."""
 
 
 @contextmanager

@@ -31,7 +31,7 @@ BASES: dict[str, str] = {
     "transform": "monai.transforms.MapTransform",
     "inferer": "monai.inferers.Inferer",
     "callback": "lightning.Callback",
-    "logger": "lightning.pytorch.loggers.Logger",
+    "logger": "lightning.fabric.loggers.logger.Logger",  # of `LitLogger` as well
 }
 """Kind of component -> the class that it derives from."""
 POSITIONAL = {"optimizer": 1, "scheduler": 1}

@@ -49,9 +49,9 @@ def find(kind: str, name: str, config: Config) -> Found:
         if callable(target):
             return Found(name, target, config.patch.transforms)
     if kind == "model" and name == BUNDLE:
-        from trainlib.build.bundles import bundled_network
+        from trainlib.build.bundles import network_of_bundle
 
-        return Found(name, bundled_network, bundled_network.__module__)
+        return Found(name, network_of_bundle, network_of_bundle.__module__)
     if "." in name:
         return _import(kind, name)
     for module_name in MODULES[kind]:

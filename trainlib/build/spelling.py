@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from trainlib.build.catalogue import TRAINER, Catalogue, Entry, catalogue
+from trainlib.build.catalogue import TRAINER, Catalogue, Entry
 from trainlib.build.extras import keyed_loggers
 from trainlib.build.keywords import keyword_mistakes, one_for_each_value, unknown_keywords
 from trainlib.build.kinds import nothing_like
@@ -18,18 +18,18 @@ from trainlib.config.sources import Key, dotted
 from trainlib.config.window import window_mistakes
 
 
-def spelling_mistakes(config: Config) -> list[tuple[Key, str]]:
+def spelling_mistakes(config: Config, index: Catalogue) -> list[tuple[Key, str]]:
     """Look every name of a config up in the index of the components, and tell values that cannot be right.
 
     What comes from a script, or is named by a dotted path, is not looked at.
 
     Args:
         config: The config.
+        index: The index.
 
     Returns:
         Key and sentence of each mistake.
     """
-    index = catalogue()
     mistakes = [
         *window_mistakes(config),
         *(mistake for named in _named(config) for mistake in _mistakes(*named, index)),

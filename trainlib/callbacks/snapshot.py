@@ -16,7 +16,7 @@ import trainlib
 from trainlib.build.check import origins
 from trainlib.callbacks.environment import describe_environment, installed_packages
 from trainlib.callbacks.masking import mask_credentials
-from trainlib.checkpoints.starting import MISFITS, STARTING, Start, starting_files
+from trainlib.checkpoints.starting import STARTING, starting_files
 from trainlib.config.credentials import read_credentials
 from trainlib.config.load import dump_config
 from trainlib.config.schema import Config
@@ -25,6 +25,7 @@ from trainlib.data.splits import SPLITS, csv_of
 from trainlib.folders.naming import free_name
 from trainlib.folders.run import RunFolder
 from trainlib.system.files import atomic_folder, write_text
+from trainlib.weights.fitting import MISFITS, Start
 
 
 @dataclass(frozen=True)
@@ -34,12 +35,12 @@ class Record:
     Attributes:
         command: The command line.
         configs: The config files as given.
-        start: The weights it began with; None where they were random, or those of the run itself.
+        starts: The weights it began with; none where they were random, or those of the run itself.
     """
 
     command: tuple[str, ...] = ()
     configs: tuple[Path, ...] = ()
-    start: Start | None = None
+    starts: tuple[Start, ...] = ()
 
 
 class Snapshot(Callback):
@@ -91,11 +92,11 @@ class Snapshot(Callback):
 
     def _note_weights(self, target: Path) -> None:
         """Note the files that the training starts from by their hashes, and what of them did not fit."""
-        start = self.record.start
-        rows = [fingerprint(file, str(file)) for file in starting_files(self.config, start)]
+        starts = self.record.starts
+        rows = [fingerprint(file, str(file)) for file in starting_files(self.config, starts)]
         if rows:
             write_fingerprints(target / STARTING, (row for row in rows if row is not None))
-        if start is not None and (misfits := list(start.misfits())):
+        if misfits := [f"{start.setting}: {line}" for start in starts for line in start.misfits()]:
             write_text(target / MISFITS, "".join(f"{line}\n" for line in misfits))
 
 

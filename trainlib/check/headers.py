@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import nibabel as nib
 import numpy as np
@@ -45,10 +46,10 @@ class Header:
         sizes = np.linalg.norm(self.matrix[:3, :3], axis=0)[: len(self.shape)]
         return tuple(float(size) for size in sizes)
 
-    @property
+    @cached_property
     def usable(self) -> bool:
         """Whether the affine says where the voxels are."""
-        return not wrong_affine(self.matrix, len(self.shape))
+        return self.affine is None or not wrong_affine(self.matrix, len(self.shape))
 
     @property
     def orientation(self) -> str:
@@ -102,9 +103,12 @@ def read_header(path: Path, dims: int) -> Header | None:
         return nifti_header(image, dims)
     if is_picture(path):
         with Image.open(path) as picture:
-            header = picture_header(picture)
-            if path.suffix.lower() == ".png" and not _tail(path, 12).endswith(b"IEND\xaeB`\x82"):
-                picture.load()
+            header, file = picture_header(picture), picture.fp
+            if picture.format == "PNG" and file is not None:
+                place = file.tell()
+                if not _tail(file, 12).endswith(b"IEND\xaeB`\x82"):
+                    file.seek(place)
+                    picture.load()
         return header
     return None
 
@@ -114,12 +118,12 @@ def _nifti_seems_cut(path: Path, image: Any) -> bool:
     voxels = int(np.prod(image.shape, dtype=np.int64)) * image.get_data_dtype().itemsize
     expected = int(image.dataobj.offset) + voxels
     if path.name.lower().endswith(".gz"):
-        noted = int.from_bytes(_tail(path, 4), "little")
+        with path.open("rb") as file:
+            noted = int.from_bytes(_tail(file, 4), "little")
         return noted != expected % 2**32
     return os.path.getsize(path) < expected
 
 
-def _tail(path: Path, length: int) -> bytes:
-    with path.open("rb") as file:
-        file.seek(max(0, os.path.getsize(path) - length))
-        return file.read()
+def _tail(file: IO[bytes], length: int) -> bytes:
+    file.seek(max(0, file.seek(0, os.SEEK_END) - length))
+    return file.read()

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from trainlib.check.reading import Facts, File, read_facts
@@ -20,6 +20,8 @@ PATIENCE = 1.0
 """Seconds for which small files are read here: a process takes as long to start."""
 _SMALL = 4 * 2**20  # bytes of a file that may be read here; a large one might take all memory
 _THREADS = 8  # read headers: what takes time there is a disk that is far away
+_AT_ONCE = 32  # headers that are read before anything else is asked; to ask takes longer than to read one nearby
+_FAR_AWAY = 3.0  # times as long as it works a process waits for a disk that is far away
 _KILLED = "the process that read it was ended by the system, most likely because memory ran out"
 
 
@@ -31,8 +33,25 @@ def read_headers(files: Iterable[File], dims: int) -> dict[File, Facts]:
         dims: Spatial dimensions of the images.
     """
     unique = list(dict.fromkeys(files))
-    with ThreadPoolExecutor(_THREADS) as pool:
-        return dict(zip(unique, pool.map(lambda file: read_facts(file, dims, voxels=False), unique), strict=True))
+    equal: dict[Facts, Facts] = {}  # most files are alike, and a million headers take memory
+    return {file: equal.setdefault(facts, facts) for file, facts in zip(unique, _headers(unique, dims), strict=True)}
+
+
+def _headers(files: Sequence[File], dims: int) -> Iterator[Facts]:
+    """Yield what the headers say, in the order of the files."""
+
+    def read(start: int) -> list[Facts]:
+        return [read_facts(file, dims, voxels=False) for file in files[start : start + _AT_ONCE]]
+
+    starts = range(0, len(files), _AT_ONCE)
+    for number, start in enumerate(starts):
+        begun, worked = time.monotonic(), time.thread_time()
+        yield from read(start)
+        waited = time.monotonic() - begun > _FAR_AWAY * (time.thread_time() - worked)
+        if waited:  # for a disk; where nothing is waited for, threads are in each other's way
+            with ThreadPoolExecutor(_THREADS) as pool:
+                yield from chain.from_iterable(pool.map(read, starts[number + 1 :]))
+            return
 
 
 def read_voxels(

@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Container, Iterator
 
-import pandas as pd
-
 from trainlib.check.finding import Finding
 from trainlib.config.schema import Config
 from trainlib.data.splits import SPLITS_OF, Case, check_splits, csv_of, read_split
-from trainlib.data.table import read_table
+from trainlib.data.table import Table, read_table
 from trainlib.errors import DataError, Problem
 from trainlib.suggest import did_you_mean
 
@@ -33,7 +31,7 @@ def read_rows(config: Config) -> tuple[dict[str, list[Case]], list[Finding]]:
         if csv is None or not os.path.isfile(config.data_path(csv)):
             continue
         table = _table(config, split, csv)
-        if isinstance(table, pd.DataFrame):
+        if isinstance(table, Table):
             findings += _cell_findings(config, split, csv, table)
             splits[split] = list(_cases(config, split, csv, table))
         else:
@@ -56,12 +54,12 @@ def refused_rows(config: Config, known: Container[str]) -> Iterator[Finding]:
                     yield _unreadable(problem, csv)
 
 
-def _table(config: Config, split: str, csv: str) -> pd.DataFrame | list[Finding]:
+def _table(config: Config, split: str, csv: str) -> Table | list[Finding]:
     """Read the table of a split; what keeps it from being read at all, `read_split` says."""
     try:
         table = read_table(config, csv)
         columns = list(table.columns)
-        if not table.empty and all(columns.count(column) == 1 for column in _columns(config, split)):
+        if len(table) and all(columns.count(column) == 1 for column in _columns(config, split)):
             return table
         read_split(config, split)
     except DataError as error:
@@ -86,7 +84,7 @@ def _columns(config: Config, split: str) -> list[str]:
     return [*config.data.image_cols, *config.data.label_cols, *filter(None, [config.data.group_col])]
 
 
-def _cell_findings(config: Config, split: str, csv: str, table: pd.DataFrame) -> Iterator[Finding]:
+def _cell_findings(config: Config, split: str, csv: str, table: Table) -> Iterator[Finding]:
     """Look for empty cells, and for classes that the config does not name."""
     known = config.label_cells if config.task == "classification" and config.data.classes else {}
     names = ", ".join(["0", "1"] if config.multilabel else [*known][:_MOST_NAMES])
@@ -94,14 +92,14 @@ def _cell_findings(config: Config, split: str, csv: str, table: pd.DataFrame) ->
         for row, cell in zip(table.index, table[column], strict=True):
             if not cell:
                 text, remedy = f"The column {column!r} is empty.", "Fill it in, or take the row out."
-                yield Finding("error", "empty cell", text, remedy, csv, int(row))
+                yield Finding("error", "empty cell", text, remedy, csv, row)
             elif known and column in config.data.label_cols and cell not in known:
                 text = f"{cell!r} in the column {column!r} is not one of {names}.{did_you_mean(cell, known)}"
                 remedy = "Correct the cell, or say in data.label_map what it stands for."
-                yield Finding("error", "unknown class", text, remedy, csv, int(row))
+                yield Finding("error", "unknown class", text, remedy, csv, row)
 
 
-def _cases(config: Config, split: str, csv: str, table: pd.DataFrame) -> Iterator[Case]:
+def _cases(config: Config, split: str, csv: str, table: Table) -> Iterator[Case]:
     data = config.data
     with_label = split != "predict"
     named = config.task == "classification" and data.classes
@@ -109,18 +107,21 @@ def _cases(config: Config, split: str, csv: str, table: pd.DataFrame) -> Iterato
     if config.multilabel and len(data.classes) != len(data.label_cols):
         named = False
     classes = config.label_cells if named else {}
-    for row, cells in table.iterrows():
-        images = [cells[column] for column in data.image_cols]
+    all_images = [*zip(*(table[column] for column in data.image_cols), strict=True)]
+    all_labels = (
+        [*zip(*(table[column] for column in data.label_cols), strict=True)] if with_label else [()] * len(table)
+    )
+    groups = table[data.group_col] if with_label and data.group_col else [""] * len(table)
+    for row, images, labels, group in zip(table.index, all_images, all_labels, groups, strict=True):
         if not all(images):
             continue
-        labels = [cells[column] for column in data.label_cols] if with_label else []
         mapped = config.task == "segmentation" and labels and labels[0]
         yield Case(
             name=images[0],
-            row=int(str(row)),
+            row=row,
             images=tuple(map(config.data_path, images)),
             label=config.data_path(labels[0]) if mapped else None,
             target=tuple(classes[cell] for cell in labels) if labels and all(c in classes for c in labels) else None,
-            group=(cells[data.group_col] or None) if with_label and data.group_col else None,
+            group=group or None,
             csv=csv,
         )

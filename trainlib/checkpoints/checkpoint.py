@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import logging
-import re
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from trainlib.config.differences import differences
 from trainlib.config.schema import Config
 from trainlib.errors import CheckpointError, Problem
 from trainlib.system.files import atomic_path
+from trainlib.weights.reading import unreadable
 
 log = logging.getLogger(__name__)
 
@@ -114,29 +113,6 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             "by something else; take another one."
         )
     return checkpoint
-
-
-def unreadable(path: Path, error: Exception) -> str:
-    """Say why a file cannot be read as data alone."""
-    return f"{path} cannot be read as a checkpoint; it is damaged or of another kind ({_damage(path, error)})."
-
-
-def _damage(path: Path, error: Exception) -> str:
-    """Say what is wrong with a file that torch cannot read as data, where that tells more than torch does."""
-    if isinstance(error, PermissionError):
-        return str(error.strerror)
-    if code := re.search(r"GLOBAL (\S+)", str(error)):
-        return f"it holds {code[1]}, which is code and no data; nothing of it was run"
-    try:
-        with path.open("rb") as file:
-            start = file.read(2)
-    except OSError as unreadable:
-        return str(unreadable.strerror)
-    if not start:
-        return "it is empty"
-    if not zipfile.is_zipfile(path):
-        return "it is cut off" if start == b"PK" else "torch has not written it"
-    return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
 def epochs_in(checkpoint: Mapping[str, Any]) -> int:

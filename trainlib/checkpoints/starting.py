@@ -1,164 +1,74 @@
-"""The weights that a training starts from: of a checkpoint, a run, or a plain state dict."""
+"""The weights that a training starts from: of a checkpoint, a run, a plain state dict or a bundle."""
 
 from __future__ import annotations
 
-import logging
-from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
-from trainlib.build.freezing import is_frozen
-from trainlib.checkpoints.foreign import read_weights, weights_file, without_prefix
+from trainlib.build.bundles import bundled_start
+from trainlib.config.model import BUNDLE
 from trainlib.config.schema import Config
 from trainlib.errors import CheckpointError
-from trainlib.words import count, first_few
-
-log = logging.getLogger(__name__)
+from trainlib.folders.run import RunFolder
+from trainlib.weights.fitting import Start, load_weights
+from trainlib.weights.reading import read_weights
 
 STARTING = "weights.csv"
 """Table in the snapshot of a run: size and SHA-256 of the files that its training started from."""
-MISFITS = "weights.txt"
-"""File beside it that lists each tensor that did not fit."""
-_MOST = 12  # names, or layers with their shapes, that are told; the snapshot lists all
 
 
-@dataclass(frozen=True)
-class Start:
-    """What was taken from a file.
-
-    Attributes:
-        file: The file.
-        taken: Names of the weights that were.
-        share: How much of all values of the network these are, between 0 and 1.
-        reshaped: Weights that have another shape -> the shape in the file and that in the network.
-        missing: Weights of the network that the file lacks.
-        unknown: Weights of the file that the network lacks.
-        random: Weights that are frozen without being taken.
-    """
-
-    file: Path
-    taken: list[str]
-    share: float
-    reshaped: dict[str, tuple[tuple[int, ...], tuple[int, ...]]]
-    missing: list[str]
-    unknown: list[str]
-    random: list[str]
-
-    def misfits(self) -> Iterator[str]:
-        """Say in a line each what does not fit."""
-        for name, (file, network) in self.reshaped.items():
-            yield f"{name} has shape {file} in the file, {network} in the network"
-        yield from (f"{name} is not in the file" for name in self.missing)
-        yield from (f"{name} is not in the network" for name in self.unknown)
-
-    def tell(self) -> None:
-        """Log what was taken and what was not, modules of which nothing was as a whole."""
-        own = [*self.taken, *self.reshaped, *self.missing]
-        share = f"{100 * self.share:.0f} % of all values"
-        log.info("model.weights: %d of %d tensors, %s, from %s.", len(self.taken), len(own), share, self.file)
-        for line in list(self.misfits())[: min(_MOST, len(self.reshaped))]:
-            log.warning("model.weights: %s, and stays as it was initialised.", line)
-        if (rest := len(self.reshaped) - _MOST) > 0:
-            log.warning(
-                "model.weights: %s of another shape; snapshot/%s lists all.", count(rest, "more tensor"), MISFITS
-            )
-        for names, among, text in (
-            (self.missing, own, "model.weights: not in the file, and as initialised"),
-            (self.unknown, self.unknown, "model.weights: not in the network, and left out"),
-            (self.random, own, "model.freeze: frozen at random values, for the file does not have them"),
-        ):
-            if names:
-                log.warning("%s: %s.", text, first_few(collapsed(names, [*own, *among]), _MOST))
-
-
-def start_from_weights(network: torch.nn.Module, config: Config) -> Start | None:
-    """Load the weights that a config names.
+def weights_file(path: Path) -> Path:
+    """Find the file with the weights that a path stands for.
 
     Args:
-        network: The network.
-        config: The config; without ``model.weights`` the network stays as it is.
+        path: A file, or a run folder, of which the best checkpoint is taken, or else the last.
+
+    Raises:
+        CheckpointError: There is none.
+    """
+    if not path.exists():
+        raise CheckpointError(f"there is no file or run folder {path}.")
+    if not path.is_dir():
+        return path
+    folder = RunFolder(path)
+    found = next((file for file in (folder.best, folder.last) if file.is_file()), None)
+    if found is None:
+        raise CheckpointError(f"{path} is no run folder with a checkpoint: it has no checkpoints/best.ckpt.")
+    return found
+
+
+def start_from_weights(network: torch.nn.Module, config: Config) -> list[Start]:
+    """Load the weights of the bundle that a network is of, and over them those that a config names.
+
+    Args:
+        network: The network; without a bundle and ``model.weights`` it stays as it is.
+        config: The config.
 
     Returns:
-        What was taken; None without weights.
+        What was taken, file by file.
 
     Raises:
         CheckpointError: There are none, they cannot be read or are not finite, or not one fits.
     """
-    if config.model.weights is None:
-        return None
-    file = weights_file(Path(config.model.weights))
-    start = load_weights(network, read_weights(file), file, config.model.freeze)
-    if not any(name in start.taken for name, _ in network.named_parameters()):
-        raise CheckpointError(
-            f"model.weights: nothing in {file} fits the network: {next(start.misfits(), 'it has no weights')}. Take "
-            "the network that the weights are of, or leave model.weights out."
-        )
-    return start
+    bundled = bundled_start(network, config)
+    starts = [] if bundled is None else [bundled]
+    if config.model.weights is not None:
+        try:
+            file = weights_file(Path(config.model.weights))
+            before = None if bundled is None else bundled.taken
+            starts.append(load_weights(network, read_weights(file), file, config.model.freeze, before=before))
+        except CheckpointError as error:
+            raise CheckpointError(f"model.weights: {error}") from error
+    return starts
 
 
-def load_weights(
-    network: torch.nn.Module, weights: Mapping[str, torch.Tensor], file: Path, frozen: Sequence[str] = ()
-) -> Start:
-    """Copy the weights that fit by name and shape into a network.
-
-    Args:
-        network: The network.
-        weights: Name -> tensor; a prefix that names have in a checkpoint is left out where that helps.
-        file: Where they come from.
-        frozen: Patterns of what is not trained.
-
-    Raises:
-        CheckpointError: A weight that fits is not finite.
-    """
-    own = network.state_dict()
-    weights = without_prefix(weights, own)
-    shapes = {name: (tuple(weights[name].shape), tuple(value.shape)) for name, value in own.items() if name in weights}
-    fitting = {name: weights[name] for name, (file_shape, shape) in shapes.items() if file_shape == shape}
-    if spoilt := next((name for name, value in fitting.items() if not bool(torch.isfinite(value).all())), None):
-        raise CheckpointError(
-            f"model.weights: {spoilt} in {file} is not finite: the training that wrote it had gone wrong. Take "
-            "weights of an earlier epoch."
-        )
-    network.load_state_dict(fitting, strict=False)
-    values = sum(value.numel() for value in own.values())
-    return Start(
-        file=file,
-        taken=list(fitting),
-        share=sum(value.numel() for value in fitting.values()) / max(values, 1),
-        reshaped={name: pair for name, pair in shapes.items() if name not in fitting},
-        missing=[name for name in own if name not in weights],
-        unknown=[name for name in weights if name not in own],
-        random=[name for name, _ in network.named_parameters() if name not in fitting and is_frozen(name, frozen)],
-    )
-
-
-def collapsed(names: Collection[str], among: Collection[str]) -> list[str]:
-    """Name modules as a whole in place of all the tensors in them.
-
-    Args:
-        names: Dotted names of tensors.
-        among: All tensors that there are.
-    """
-    chosen = set(names)
-    elsewhere = {module for name in among if name not in chosen for module in _upwards(name)[:-1]}
-    groups = Counter(next(module for module in _upwards(name) if module not in elsewhere) for name in names)
-    return [name if name in chosen else f"{name} ({count(number, 'tensor')})" for name, number in groups.items()]
-
-
-def _upwards(name: str) -> list[str]:
-    """List the modules that a tensor lies in, the outermost first, and its own name."""
-    parts = name.split(".")
-    return [".".join(parts[:end]) for end in range(1, len(parts) + 1)]
-
-
-def starting_files(config: Config, start: Start | None) -> list[Path]:
+def starting_files(config: Config, starts: Sequence[Start]) -> list[Path]:
     """List the files that weights were taken from, with those that a bundle's network is made of."""
-    files = [start.file] if start else []
+    files = [start.file for start in starts]
     path = config.model.kwargs.get("path")
-    if config.model.brings_weights and isinstance(path, str):
+    if config.model.name == BUNDLE and isinstance(path, str):
         kinds = ("configs/*", "models/model.pt", "scripts/**/*.py")
         files += sorted(file for kind in kinds for file in Path(path).glob(kind) if file.is_file())
-    return files
+    return list(dict.fromkeys(file.absolute() for file in files))

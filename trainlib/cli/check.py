@@ -16,6 +16,7 @@ from trainlib.cli.arguments import arguments
 from trainlib.cli.checking import completed
 from trainlib.cli.output import silence_libraries, start_logging, tell, told
 from trainlib.errors import Problem
+from trainlib.system.collecting import uncollected
 
 if TYPE_CHECKING:
     from trainlib.check.checks import Report
@@ -37,13 +38,17 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print all of it as one JSON document.")] = False,
 ) -> None:
     """Read every file of every split and tell what is wrong. Settings follow as KEY=VALUE, as in data.root=DIR."""
+    from trainlib.data.once import reading_once
+
     files, overrides = arguments(ctx, config)
     if not as_json:  # log lines go to standard output
         start_logging()
-    loaded, mistakes = _read(files, overrides)
-    report = None
-    if loaded.config is not None and not _lacks_data(loaded):
-        report = _look(loaded.config)
+    with reading_once():
+        with uncollected():
+            loaded, mistakes = _read(files, overrides)
+        report = None
+        if loaded.config is not None and not _lacks_data(loaded):
+            report = _look(loaded.config)
     from trainlib.cli.findings import document, show
 
     if as_json:
@@ -57,13 +62,13 @@ def check(
 def _read(files: list[Path], overrides: list[str]) -> tuple[Loaded, list[Problem]]:
     """Read the config and tell its mistakes: at once what needs no library to see, then the components."""
     from trainlib.config.load import read_config
-    from trainlib.preflight import component_problems
+    from trainlib.preflight import component_problems, spelling_problems
 
     loaded = completed(read_config(files, overrides))
-    problems = [*loaded.problems, *_setting_problems(loaded)]
+    problems = [*loaded.problems, *_setting_problems(loaded), *spelling_problems(loaded)]
     tell(problems)
     silence_libraries()
-    more = component_problems(loaded)
+    more = component_problems(loaded, told=problems)
     tell(more)
     return loaded, problems + more
 

@@ -34,9 +34,7 @@ def checked(
     also_quick: Check | None = None,
     also: Check | None = None,
 ) -> Config:
-    """Read a config and tell every mistake in it.
-
-    What needs no library to see is told at once, and all else only where that is right: to import them takes seconds.
+    """Read a config and tell every mistake in it: at once what needs no library to see, then the rest.
 
     Args:
         files: The config files.
@@ -59,9 +57,13 @@ def checked(
         loaded = _with_csv(loaded, csv, overrides)
     problems = loaded.problems + quick_problems(loaded, command, continued=continued)
     problems += (also_quick(loaded) if also_quick else []) + spelling_problems(loaded)
-    silence_libraries()
-    problems = problems or component_problems(loaded) or (also(loaded) if also is not None else [])
     tell(problems)
+    silence_libraries()
+    more = component_problems(loaded, told=problems)
+    if also is not None and not problems and not more:
+        more = also(loaded)
+    tell(more)
+    problems += more
     if problems or loaded.config is None:
         if speaks():
             print(f"{count(len(problems), 'mistake')}; nothing was started.", file=sys.stderr)

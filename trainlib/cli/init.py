@@ -43,6 +43,9 @@ def init(
     label_csv: Annotated[
         Path | None, typer.Option("--label-csv", help="CSV with the classes of the images (classification).")
     ] = None,
+    label_folder: Annotated[
+        bool, typer.Option("--label-folder", help="The folder of an image is named after its class (classification).")
+    ] = False,
     label_col: Annotated[
         list[str] | None, typer.Option("--label-col", metavar="COLUMN", help="Column of the classes.")
     ] = None,
@@ -67,6 +70,7 @@ def init(
             images=tuple(image or ()),
             label=label,
             label_csv=label_csv,
+            label_folder=label_folder,
             label_cols=tuple(label_col or ()),
             group=group,
             group_col=group_col,
@@ -83,6 +87,5 @@ def _show(project: Project) -> None:
     if "config.yaml" in project.kept:
         print("The other files go with this config.yaml; no data were looked at or generated.", file=sys.stderr)
     print(f"{project.folder}: {', '.join(project.written) or 'nothing was missing'}\n{project.git}")
-    known = project.facts.known or "config.yaml" in project.kept
-    step = "make check fit" if known else "see README.md for the data, then: make check fit"
+    step = "make check fit" if project.facts.known else "see README.md for the data, then: make check fit"
     print(f"Next: cd {shlex.quote(str(project.folder))}; {step}")

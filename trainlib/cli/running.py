@@ -14,6 +14,7 @@ from trainlib.cli.app import SETTINGS, Files, app
 from trainlib.cli.arguments import arguments, existing, trained
 from trainlib.cli.checking import checked
 from trainlib.cli.output import show_metrics, show_results, speaks, start_logging, told
+from trainlib.system.collecting import uncollected
 
 
 class Method(StrEnum):
@@ -43,11 +44,21 @@ def fit(
     print_config: Annotated[bool, typer.Option("--print_config", help="Print the complete config and exit.")] = False,
 ) -> None:
     """Train, then test the best checkpoint. Settings follow as KEY=VALUE, as in trainer.max_epochs=5."""
+    from trainlib.data.once import reading_once
+
+    with reading_once():
+        _fit(ctx, config, ckpt_path, debug=debug, check=not no_check, print_config=print_config)
+
+
+def _fit(
+    ctx: typer.Context, config: Files, ckpt_path: str | None, *, debug: bool, check: bool, print_config: bool
+) -> None:
     files, overrides = arguments(ctx, config)
-    ready = checked(files, overrides, "fit", continued=ckpt_path is not None, print_config=print_config)
-    from trainlib.callbacks import Record
-    from trainlib.commands.reproduce import REPETITION
-    from trainlib.run import fit as run_fit
+    with uncollected():
+        ready = checked(files, overrides, "fit", continued=ckpt_path is not None, print_config=print_config)
+        from trainlib.callbacks import Record
+        from trainlib.commands.reproduce import REPETITION
+        from trainlib.run import fit as run_fit
 
     start_logging()
     record = Record(("trainlib", *sys.argv[1:]), tuple(files))
@@ -56,7 +67,7 @@ def fit(
         None if debug or again else lambda checkpoint: _how_to_resume(files, overrides, checkpoint),
         (lambda: "") if again else None,
     ):
-        run = run_fit(ready, ckpt_path=ckpt_path, record=record, debug=debug, check=not no_check)
+        run = run_fit(ready, ckpt_path=ckpt_path, record=record, debug=debug, check=check)
         if not debug and speaks():  # the scores of two epochs would look like results
             show_results(run)
 

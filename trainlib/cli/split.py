@@ -31,6 +31,9 @@ def split(
     label_csv: Annotated[
         Path | None, typer.Option("--label-csv", help="CSV with the classes of the images (classification).")
     ] = None,
+    label_folder: Annotated[
+        bool, typer.Option("--label-folder", help="The folder of an image is named after its class (classification).")
+    ] = False,
     label_col: Annotated[
         list[str] | None,
         typer.Option("--label-col", metavar="COLUMN", help="Column of the classes; several make it multi-label."),
@@ -66,6 +69,7 @@ def split(
         images=tuple(image or ()),
         label=label,
         label_csv=label_csv,
+        label_folder=label_folder,
         key=key,
         label_cols=tuple(label_col or ()),
         names=tuple(name or ()),

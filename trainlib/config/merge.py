@@ -11,7 +11,7 @@ from omegaconf.errors import GrammarParseError
 
 from trainlib.config.component import Component
 from trainlib.config.defaults import TASK, with_pipelines
-from trainlib.config.model import apart
+from trainlib.config.model import BUNDLE, apart
 from trainlib.config.nesting import DEEPEST, outline
 from trainlib.config.schema import Config
 from trainlib.config.section import Section
@@ -110,12 +110,18 @@ def _merge_component(base: Any, later: Any, default: Any = None) -> Any:
 
 def _merge_model(base: Any, later: Any, default: Any) -> Any:
     """Lay one network over another; weights and what is frozen go with the network that they were given for."""
-    (known, before), (component, settings) = apart(base), apart(later)
+    (known, before), (component, settings) = apart(_with_path(base)), apart(_with_path(later))
     merged = known if settings and not component else _merge_component(known, component, default)
     if _named(merged) == _named(known):
         settings = before | settings
     mapping = _as_mapping(merged)
     return {**mapping, **settings} if settings and isinstance(mapping, dict) else merged
+
+
+def _with_path(model: Any) -> Any:
+    """Write the folder of a bundle as the keyword that it is."""
+    is_bare = isinstance(model, dict) and isinstance(model.get(BUNDLE), str)
+    return {**model, BUNDLE: {"path": model[BUNDLE]}} if is_bare else model
 
 
 def _named(component: Any) -> list[str]:

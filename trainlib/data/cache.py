@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -104,16 +105,21 @@ class DiskCache(NoCache):
     def __init__(self, prepare: Preparation, folder: Path) -> None:
         super().__init__(prepare)
         self.folder = folder
-        self._fingerprint = prepare.fingerprint()
-        self._paths: dict[Case, Path] = {}
+        self._described = json.dumps(prepare.fingerprint())
+        self._names: dict[Case, str] = {}
 
     def path(self, case: Case) -> Path:
         """Name the file of a case, as the case's files were when they were first asked for."""
-        if case not in self._paths:
+        return Path(self._place(case))
+
+    def _place(self, case: Case) -> str:
+        """Write the path as a text: of many cases, objects would take much memory and time."""
+        name = self._names.get(case)
+        if name is None:
             files = [_identity(path) for path in (*case.images, case.label) if path is not None]
-            digest = hashlib.sha256(json.dumps([files, self._fingerprint]).encode()).hexdigest()
-            self._paths[case] = self.folder / digest[:2] / f"{digest[2:34]}.safetensors"
-        return self._paths[case]
+            digest = hashlib.sha256(f"[{json.dumps(files)}, {self._described}]".encode()).hexdigest()
+            name = self._names[case] = digest[:34]
+        return os.path.join(self.folder, name[:2], f"{name[2:]}.safetensors")
 
     def get(self, case: Case) -> Prepared:
         """Return the prepared case; a file that cannot be read is written anew."""
@@ -129,7 +135,7 @@ class DiskCache(NoCache):
 
     def has(self, case: Case) -> bool:
         """Tell whether the case is on disk."""
-        return self.path(case).is_file()
+        return os.path.isfile(self._place(case))
 
     def fill(self, case: Case) -> Prepared | None:
         """Write the case to disk."""
@@ -163,7 +169,7 @@ def _copy(prepared: Prepared) -> Prepared:
 
 
 def _identity(path: Path) -> list[Any]:
-    stat = path.stat()
+    stat = os.stat(path)
     return [str(path), stat.st_size, stat.st_mtime_ns]
 
 

@@ -19,7 +19,7 @@ from trainlib.data.cache import NoCache
 from trainlib.data.failures import explain_failure, wrong_result
 from trainlib.data.labels import read_label
 from trainlib.data.plain import plain_tensor
-from trainlib.data.positions import insert_positions
+from trainlib.data.positions import insert_positions, needs_wide_label
 from trainlib.data.prepare import Prepared
 from trainlib.data.reseeding import Reseeder
 from trainlib.data.sampling import Draw
@@ -77,6 +77,7 @@ class TrainDataset(Dataset[Any]):
         self.augment = augment
         self.config = config
         self._positions = insert_positions(augment)
+        self._wide_label = needs_wide_label(augment)
         self._seed = Reseeder(augment)
 
     def __len__(self) -> int:
@@ -92,8 +93,11 @@ class TrainDataset(Dataset[Any]):
                 self._seed(seed)
                 for step in self._positions:
                     step.tell(prepared)
+                data = {key: prepared[key] for key in (IMAGE, LABEL) if key in prepared}
+                if self._wide_label and LABEL in data:
+                    data[LABEL] = data[LABEL].to(torch.int16)
                 with _untracked():
-                    crops = self.augment({key: prepared[key] for key in (IMAGE, LABEL) if key in prepared})
+                    crops = self.augment(data)
         except (DataError, DiskFullError) as error:
             return CaseFailure.of(error)
         except Exception as error:

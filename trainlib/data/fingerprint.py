@@ -57,10 +57,11 @@ def fingerprint(file: Path, name: str, stopped: Callable[[], bool] = lambda: Fal
     Returns:
         Its fingerprint, with a note where it cannot be read; None where it was given up.
     """
-    digest, block = hashlib.sha256(), memoryview(bytearray(_BLOCK))
+    digest = hashlib.sha256()
     try:
-        with file.open("rb", buffering=0) as stream:
+        with open(file, "rb", buffering=0) as stream:
             stat = os.fstat(stream.fileno())
+            block = memoryview(bytearray(max(1, min(stat.st_size, _BLOCK))))  # of a small file little is cleared
             while count := stream.readinto(block):
                 digest.update(block[:count])
                 if stopped():
@@ -81,13 +82,22 @@ def data_files(splits: Mapping[str, Iterable[Case]], root: str) -> dict[str, Pat
         Name in the table -> file, in the order of the cases.
     """
     files = [file for cases in splits.values() for case in cases for file in (*case.images, case.label) if file]
-    return {name_below(file, root): file for file in files}
+    folder = _folder(root)
+    return {_below(str(file), folder): file for file in files}
 
 
 def name_below(file: Path, root: str) -> str:
     """Name a file relative to the data root, so that it is found again where the data were moved as a whole."""
-    folder = os.path.abspath(os.path.expanduser(root))
-    return file.relative_to(folder).as_posix() if file.is_relative_to(folder) else str(file)
+    return _below(str(file), _folder(root))
+
+
+def _folder(root: str) -> str:
+    """Write the data root as the paths of the files in it begin."""
+    return os.path.join(os.path.abspath(os.path.expanduser(root)), "")
+
+
+def _below(path: str, folder: str) -> str:
+    return path[len(folder) :].replace(os.sep, "/") if path.startswith(folder) else path
 
 
 def read_fingerprints(path: Path) -> dict[str, Fingerprint]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from monai.transforms import Compose, SpatialResample
 from trainlib.build.pipelines import build_pipeline
 from trainlib.build.roles import IMAGE
 from trainlib.config.schema import Config
+from trainlib.data.moving import by_channel, moved
 from trainlib.data.prepare import spacing_of
 
 
@@ -21,10 +23,42 @@ class Geometry:
 
     Args:
         config: The config.
+
+    Attributes:
+        by_channel: Whether the way back of one channel does not depend on the others.
     """
 
     def __init__(self, config: Config) -> None:
         self.pipeline: Compose = build_pipeline(config, "base", with_label=False)
+        self.by_channel = by_channel(self.pipeline)
+
+    def only_moves(self, batch: Mapping[str, Any], item: int, *, with_label: bool) -> bool:
+        """Tell whether voxels are only moved on the way back, so that `classes_to_image` may be asked.
+
+        Args:
+            batch: The batch.
+            item: Position in the batch.
+            with_label: Whether the values are wanted on the grid of the label file as well.
+        """
+        values = torch.zeros((1, *batch["image"].shape[2:]), dtype=torch.uint8)
+        tensor = self._noted(values, batch, item)
+        try:
+            restored = moved(self.pipeline, tensor) if tensor.applied_operations else tensor
+        except Exception:  # many kinds; `to_image` meets it again, where it is told
+            return False
+        if restored is None:
+            return False
+        return not with_label or self.on_grid_of_label(restored.shape[1:], restored.affine, batch, item)
+
+    def classes_to_image(self, values: torch.Tensor, batch: Mapping[str, Any], item: int) -> MetaTensor:
+        """Bring class values, shape (1, ...), to the grid of the image file, where that only moves voxels.
+
+        Args:
+            values: Class values on the preprocessed grid.
+            batch: As in `to_image`.
+            item: Position in the batch.
+        """
+        return self._undone(values, batch, item).to(values.dtype)
 
     def to_image(self, values: torch.Tensor, batch: Mapping[str, Any], item: int) -> MetaTensor:
         """Bring values from the preprocessed grid to the grid of the image file.
@@ -37,11 +71,19 @@ class Geometry:
         Returns:
             Shape (channels, ...) in the voxel order of the image file, with its affine.
         """
-        operations = list(batch["operations"][item])
-        tensor = MetaTensor(values, affine=batch["affine"][item], applied_operations=operations)
-        restored = self.pipeline.inverse({IMAGE: tensor})[IMAGE] if operations else tensor
+        return self._undone(values, batch, item).to(torch.float32)
+
+    def _undone(self, values: torch.Tensor, batch: Mapping[str, Any], item: int) -> MetaTensor:
+        tensor = self._noted(values, batch, item)
+        restored = self.pipeline.inverse({IMAGE: tensor})[IMAGE] if tensor.applied_operations else tensor
         assert isinstance(restored, MetaTensor)
-        return restored.to(torch.float32)
+        return restored
+
+    @staticmethod
+    def _noted(values: torch.Tensor, batch: Mapping[str, Any], item: int) -> MetaTensor:
+        """Give values what the base transforms noted, in a copy: MONAI writes into it when it undoes them."""
+        operations = deepcopy(list(batch["operations"][item]))
+        return MetaTensor(values, affine=batch["affine"][item], applied_operations=operations)
 
     def to_label(self, values: MetaTensor, batch: Mapping[str, Any], item: int) -> torch.Tensor | None:
         """Resample values from the grid of the image file to that of the label file, where the two differ.

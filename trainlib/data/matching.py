@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import pandas as pd
-
 from trainlib.data.pairing import Files
 from trainlib.data.pattern import without_suffix
-from trainlib.data.table import shortened
+from trainlib.data.table import Table, shortened
 from trainlib.errors import DataError, Problem
 from trainlib.suggest import did_you_mean
 
@@ -31,9 +29,7 @@ class Matched:
     left_out: list[str]
 
 
-def match_rows(
-    table: pd.DataFrame, csv: str, cases: Sequence[Files], key: str | None, labels: Iterable[str]
-) -> Matched:
+def match_rows(table: Table, csv: str, cases: Sequence[Files], key: str | None, labels: Iterable[str]) -> Matched:
     """Match the rows of a CSV with cases.
 
     A cell may hold the path of one of the case's images from the folder of the data, its file name, either of them
@@ -60,7 +56,7 @@ def match_rows(
     matched = [number for number in range(len(cases)) if number in row_of]
     if not matched:
         raise DataError(
-            f"--key {key}: no cell of it names an image, such as {table[key].iloc[0]!r} does not. Images are "
+            f"--key {key}: no cell of it names an image, such as {table[key][0]!r} does not. Images are "
             f"{', '.join(cases[0].paths)} and others; a cell may hold path, file name or {cases[0].name}."
         )
     left_out += [f"{case.paths[0]}: {csv} has no row for it." for n, case in enumerate(cases) if n not in row_of]
@@ -82,7 +78,7 @@ def _plain(cell: str) -> str:
     return cell.replace("\\", "/").removeprefix("./")
 
 
-def _find_key(table: pd.DataFrame, csv: str, names: dict[str, set[int]], columns: list[str]) -> str:
+def _find_key(table: Table, csv: str, names: dict[str, set[int]], columns: list[str]) -> str:
     # Different ones, for a class may be called as a file is.
     hits = {column: len({_plain(cell) for cell in table[column]} & names.keys()) for column in columns}
     most = max(hits.values(), default=0)
@@ -90,7 +86,7 @@ def _find_key(table: pd.DataFrame, csv: str, names: dict[str, set[int]], columns
     if not most:
         example = ", ".join(sorted(names, key=lambda name: (min(names[name]), name))[:4])
         raise DataError(
-            f"--label-csv {csv}: no column names the images; its columns are {', '.join(map(str, table.columns))}. "
+            f"--label-csv {csv}: no column names the images; its columns are {', '.join(table.columns)}. "
             f"A cell may hold, for the first image: {example}."
         )
     if len(best) > 1:
@@ -101,7 +97,7 @@ def _find_key(table: pd.DataFrame, csv: str, names: dict[str, set[int]], columns
 
 
 def _rows(
-    table: pd.DataFrame, csv: str, key: str, names: dict[str, set[int]]
+    table: Table, csv: str, key: str, names: dict[str, set[int]]
 ) -> tuple[dict[int, int], list[Problem], list[str]]:
     """Find the row of each case, rows that cannot be told apart, and rows that name no case."""
     row_of: dict[int, int] = {}

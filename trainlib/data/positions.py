@@ -3,35 +3,42 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
-from monai.transforms import Compose, RandCropByLabelClassesd, RandCropByPosNegLabeld
+from monai.transforms import Compose, FgBgToIndicesd, Lambdad, RandCropByLabelClassesd, RandCropByPosNegLabeld
 from monai.transforms.utils import map_binary_to_indices
 
 from trainlib.build.roles import LABEL
 
 _MOST_CLASSES = 16  # whose voxels are counted ahead; of more classes, only those of the background are
+_PART = 1024  # voxels that are counted together
 
 
 def count_voxels(label: torch.Tensor, class_count: int) -> torch.Tensor:
-    """Count the voxels of each class in the rows of a label map along its last axis, cumulated over the rows.
+    """Count the voxels of each class in the parts of a label map, in the order of memory, cumulated over the parts.
 
     Args:
         label: Label map, shape (1, ...).
         class_count: Number of classes.
 
     Returns:
-        Number of voxels of each class up to and including each row, int32, shape (classes, rows); of the background
-        alone where there are many classes.
+        Number of voxels of each class up to and including each part, int32, shape (classes, parts); of the background
+        alone where there are many classes. It takes a hundredth of the memory of an image.
     """
     return _counted(label, class_count if class_count <= _MOST_CLASSES else 1)
 
 
 def _counted(label: torch.Tensor, class_count: int) -> torch.Tensor:
-    rows = label.reshape(-1, label.shape[-1])
-    return torch.stack([(rows == value).sum(dim=1).cumsum(dim=0).to(torch.int32) for value in range(class_count)])
+    flat = label.flatten()
+    whole = len(flat) // _PART * _PART
+    counts = []
+    for value in range(class_count):
+        there = flat == value
+        parts = [there[:whole].view(-1, _PART).sum(dim=1), there[whole:].sum(dim=0, keepdim=True)]
+        counts.append(torch.cat(parts).cumsum(dim=0).to(torch.int32))
+    return torch.stack(counts)
 
 
 class VoxelIndices:
@@ -41,31 +48,31 @@ class VoxelIndices:
 
     Args:
         label: Label map, shape (1, ...).
-        ends: Number of voxels with the value up to and including each row, shape (rows,).
+        ends: Number of voxels with the value up to and including each part, shape (parts,).
         value: The value.
         others: Whether it is the voxels with any other value that are meant.
     """
 
     def __init__(self, label: torch.Tensor, ends: torch.Tensor, value: int, *, others: bool = False) -> None:
-        self._rows = label.reshape(-1, label.shape[-1])
+        self._flat = label.flatten()
         self._ends = ends
         self._value = value
         self._others = others
 
     def __len__(self) -> int:
-        return self._up_to(len(self._rows) - 1)
+        return self._up_to(len(self._ends) - 1)
 
     def __getitem__(self, number: int) -> int:
         number = int(number)
-        row = bisect_right(range(len(self._rows)), number, key=self._up_to)
-        chosen = (self._rows[row] == self._value) != self._others
-        place = chosen.nonzero()[number - (self._up_to(row - 1) if row else 0)]
-        return row * self._rows.shape[1] + int(place)
+        part = bisect_right(range(len(self._ends)), number, key=self._up_to)
+        chosen = (self._flat[part * _PART : (part + 1) * _PART] == self._value) != self._others
+        place = chosen.nonzero()[number - (self._up_to(part - 1) if part else 0)]
+        return part * _PART + int(place)
 
-    def _up_to(self, row: int) -> int:
-        """Count the voxels up to and including a row."""
-        count = int(self._ends[row])
-        return (row + 1) * self._rows.shape[1] - count if self._others else count
+    def _up_to(self, part: int) -> int:
+        """Count the voxels up to and including a part."""
+        count = int(self._ends[part])
+        return min((part + 1) * _PART, len(self._flat)) - count if self._others else count
 
 
 class Positions:
@@ -76,15 +83,18 @@ class Positions:
 
     Args:
         crop: The transform behind it.
+        trusts: Whether no step before it can change a label map without a trace.
     """
 
-    def __init__(self, crop: RandCropByPosNegLabeld | RandCropByLabelClassesd) -> None:
+    def __init__(self, crop: RandCropByPosNegLabeld | RandCropByLabelClassesd, *, trusts: bool) -> None:
         self._crop = crop
-        self._known: tuple[torch.Tensor, torch.Tensor] | None = None
+        self._trusts = trusts
+        self._known: tuple[tuple[Any, ...], torch.Tensor] | None = None
 
     def tell(self, prepared: Mapping[str, Any]) -> None:
         """Say what is known of a prepared case."""
-        self._known = (prepared[LABEL], prepared["positions"]) if "positions" in prepared else None
+        usable = self._trusts and "positions" in prepared
+        self._known = (_identity(prepared[LABEL]), prepared["positions"]) if usable else None
 
     def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
         """Hand the positions to the crop."""
@@ -107,9 +117,14 @@ class Positions:
         """Return the counts of the first classes: those that are known if the label map is that of the cache."""
         if self._known is not None:
             known, ends = self._known
-            if (label.data_ptr(), label.shape) == (known.data_ptr(), known.shape) and len(ends) >= class_count:
+            if _identity(label) == known and len(ends) >= class_count:
                 return ends[:class_count]
         return _counted(label, class_count)
+
+
+def _identity(label: torch.Tensor) -> tuple[Any, ...]:
+    """Return what differs once a label map is another one, seen from another side, or written to."""
+    return label.data_ptr(), label.shape, label.stride(), label._version
 
 
 def insert_positions(augment: Compose) -> list[Positions]:
@@ -121,10 +136,34 @@ def insert_positions(augment: Compose) -> list[Positions]:
     steps: list[Any] = []
     for step in augment.transforms:
         if _looks_for_voxels(step):
-            steps.append(Positions(step))
+            steps.append(Positions(step, trusts=all(map(_leaves_traces, steps))))
         steps.append(step)
     augment.transforms = tuple(steps)
     return [step for step in steps if isinstance(step, Positions)]
+
+
+def needs_wide_label(augment: Compose) -> bool:
+    """Tell whether a pipeline looks for voxels in a way that `Positions` does not reach.
+
+    MONAI itself finds the background of a label map of uint8 nowhere and everywhere, and of one of int16 where it is.
+    """
+    inner = [step for outer in augment.transforms if isinstance(outer, Compose) for step in _all_steps(outer)]
+    return any(isinstance(step, FgBgToIndicesd) for step in [*augment.transforms, *inner]) or any(
+        isinstance(step, RandCropByPosNegLabeld) for step in inner
+    )
+
+
+def _all_steps(pipeline: Compose) -> Iterator[Any]:
+    for step in pipeline.transforms:
+        yield step
+        if isinstance(step, Compose):
+            yield from _all_steps(step)
+
+
+def _leaves_traces(step: Any) -> bool:
+    """Tell whether a step gives a new tensor where it changes something, or writes to it in a way that torch notes."""
+    own = isinstance(step, Positions)
+    return own or (type(step).__module__.startswith("monai.") and not isinstance(step, Compose | Lambdad))
 
 
 def _looks_for_voxels(step: Any) -> bool:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from trainlib.config.schema import Config
 from trainlib.data.naming import unique_names
+from trainlib.data.once import once
 from trainlib.data.repeats import labels_for_images, repeated, shared
-from trainlib.data.table import read_table, shortened
+from trainlib.data.table import Table, read_table, shortened
 from trainlib.errors import DataError, Problem
 from trainlib.suggest import did_you_mean
 
@@ -23,7 +22,7 @@ _MOST_NAMES = 12  # classes that are listed where a cell is none of them
 SPLITS = ("train", "valid", "test", "predict")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Case:
     """One row of a split.
 
@@ -60,6 +59,8 @@ def csv_of(config: Config, split: str) -> str | None:
 def read_split(config: Config, split: str) -> list[Case]:
     """Read the cases of a split in the order of the CSV.
 
+    Within `reading_once` a CSV that has not changed is read, and its files are looked for, once.
+
     Args:
         config: The config.
         split: ``train``, ``valid``, ``test`` or ``predict``; labels are not looked at in ``predict``.
@@ -73,13 +74,24 @@ def read_split(config: Config, split: str) -> list[Case]:
     csv = csv_of(config, split)
     if csv is None:
         return []
-    table = read_table(config, csv)
     with_label = split != "predict"
+    try:
+        stat = os.stat(config.data_path(csv))
+    except OSError:
+        return _read(config, csv, with_label)  # which says what is wrong
+    state = (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns)
+    key = (read_split, csv, state, with_label, config.task, config.data.model_dump_json())
+    return list(once(key, lambda: _read(config, csv, with_label)))
+
+
+def _read(config: Config, csv: str, with_label: bool) -> list[Case]:
+    table = read_table(config, csv)
     _check_columns(config, csv, table, with_label)
-    problems = [*_check_cells(config, csv, table, with_label)]
+    paths = {column: _resolved(config, table[column]) for column in _columns(config, with_label)}
+    problems = [*_check_cells(config, csv, table, with_label, paths)]
     if problems:
         raise DataError(problems)
-    return list(_cases(config, csv, table, with_label))
+    return list(_cases(config, csv, table, with_label, paths))
 
 
 def check_splits(config: Config, splits: Iterable[str]) -> list[Problem]:
@@ -96,11 +108,11 @@ def check_splits(config: Config, splits: Iterable[str]) -> list[Problem]:
     return [*problems, *shared(cases)]
 
 
-def _check_columns(config: Config, csv: str, table: pd.DataFrame, with_label: bool) -> None:
+def _check_columns(config: Config, csv: str, table: Table, with_label: bool) -> None:
     wanted = [*config.data.image_cols, *(config.data.label_cols if with_label else [])]
     if with_label and config.data.group_col:
         wanted.append(config.data.group_col)
-    [*present] = table.columns
+    present = table.columns
     missing = [column for column in wanted if column not in present]
     if missing and len(present) == 1 and any(separator in present[0] for separator in ";\t|"):
         raise DataError([Problem("the columns are not separated by commas. Save the file with commas.", f"{csv}:1")])
@@ -114,7 +126,7 @@ def _check_columns(config: Config, csv: str, table: pd.DataFrame, with_label: bo
     doubled = [column for column in wanted if present.count(column) > 1]
     if doubled:
         raise DataError(Problem(f"two columns are named {column!r}. Rename one.", f"{csv}:1") for column in doubled)
-    if table.empty:
+    if not len(table):
         raise DataError([Problem("lists no case. Add a row for each case below the header.", csv)])
 
 
@@ -124,25 +136,32 @@ def _columns(config: Config, with_label: bool) -> list[str]:
     return [*config.data.image_cols, *label_cols]
 
 
-def _check_cells(config: Config, csv: str, table: pd.DataFrame, with_label: bool) -> Iterator[Problem]:
+def _resolved(config: Config, cells: Iterable[str]) -> list[str]:
+    """Resolve paths as `Config.data_path` does, a million in seconds; an empty cell stays empty."""
+    root = os.path.abspath(os.path.expanduser(config.data.root))
+    return [
+        os.path.abspath(os.path.join(root, os.path.expanduser(cell) if cell.startswith("~") else cell)) if cell else ""
+        for cell in cells
+    ]
+
+
+def _check_cells(
+    config: Config, csv: str, table: Table, with_label: bool, paths: Mapping[str, list[str]]
+) -> Iterator[Problem]:
     """Look for empty cells and missing files, column by column."""
-    columns = _columns(config, with_label)
-    classes = [column for column in config.data.label_cols if with_label and column not in columns]
+    classes = [column for column in config.data.label_cols if with_label and column not in paths]
     group = [config.data.group_col] if with_label and config.data.group_col else []
-    root = os.path.expanduser(config.data.root)  # as `Config.data_path` has it, without a million paths as objects
-    for column in [*columns, *classes, *group]:
+    for column in [*paths, *classes, *group]:
         cells = list(zip(table.index, table[column], strict=True))
         empty = [Problem(f"column {column!r} is empty.", f"{csv}:{row}") for row, cell in cells if not cell]
         yield from shortened(empty, csv)
         if column in classes:
             yield from shortened(_unknown_classes(config, csv, column, cells), csv)
-        if column not in columns:
-            continue
         absent = [
-            Problem(f"column {column!r}: there is no file {config.data_path(cell)}.", f"{csv}:{row}")
-            for row, cell in cells
+            Problem(f"column {column!r}: there is no file {path}.", f"{csv}:{row}")
+            for row, path in zip(table.index, paths.get(column, [""] * len(table)), strict=True)
             # `Path.is_file` raises for a folder that may not be entered and for a name that is too long.
-            if cell and not os.path.isfile(os.path.abspath(os.path.join(root, os.path.expanduser(cell))))
+            if path and not os.path.isfile(path)
         ]
         yield from shortened(absent, csv)
 
@@ -162,21 +181,20 @@ def _unknown_classes(config: Config, csv: str, column: str, cells: list[tuple[An
     ]
 
 
-def _cases(config: Config, csv: str, table: pd.DataFrame, with_label: bool) -> Iterator[Case]:
+def _cases(config: Config, csv: str, table: Table, with_label: bool, paths: Mapping[str, list[str]]) -> Iterator[Case]:
     data = config.data
     names = unique_names(table[data.image_cols[0]])
     map_col = data.label_cols[0] if with_label and config.task == "segmentation" else None
     class_cols = data.label_cols if with_label and config.task == "classification" and data.classes else None
     values = config.label_cells if class_cols else {}
     group_col = data.group_col if with_label else None
-    used = {*data.image_cols, *(class_cols or []), *filter(None, [map_col, group_col])}
-    cells = {column: list(table[column]) for column in used}
+    cells = {column: table[column] for column in [*(class_cols or []), *filter(None, [group_col])]}
     for i, (row, name) in enumerate(zip(table.index, names, strict=True)):
         yield Case(
             name=name,
-            row=int(row),
-            images=tuple(config.data_path(cells[column][i]) for column in data.image_cols),
-            label=config.data_path(cells[map_col][i]) if map_col else None,
+            row=row,
+            images=tuple(Path(paths[column][i]) for column in data.image_cols),
+            label=Path(paths[map_col][i]) if map_col else None,
             target=tuple(values[cells[column][i]] for column in class_cols) if class_cols else None,
             group=cells[group_col][i] if group_col else None,
             csv=csv,

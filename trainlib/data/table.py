@@ -2,19 +2,59 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from csv import Error as CSVError
 from csv import reader as csv_reader
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from trainlib.config.schema import Config
 from trainlib.errors import DataError, Problem
 
+if TYPE_CHECKING:  # which takes longer to import than most mistakes take to be found
+    import pandas as pd
+
 _MOST = 5  # rows named for one kind of mistake; the rest is counted
 
 
-def read_table(config: Config, csv: str) -> pd.DataFrame:
+class Table:
+    """The rows of a CSV file that hold anything; all cells are texts without surrounding blanks.
+
+    Args:
+        columns: Names of the columns.
+        index: Line of each row in the file.
+        rows: Cells of each row, one for each column.
+    """
+
+    def __init__(self, columns: Sequence[str], index: Sequence[int], rows: Sequence[Sequence[str]]) -> None:
+        self.columns = list(columns)
+        self.index = list(index)
+        self._cells = [list(cells) for cells in zip(*rows, strict=True)] if rows else [[] for _ in columns]
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __contains__(self, column: object) -> bool:
+        return column in self.columns
+
+    def __getitem__(self, column: str) -> list[str]:
+        """Return the cells of a column; of several that share a name those of the first."""
+        return self._cells[self.columns.index(column)]
+
+    def at(self, lines: Sequence[int]) -> Table:
+        """Return the rows of some lines of the file, in their order."""
+        place = {line: number for number, line in enumerate(self.index)}
+        rows = [place[line] for line in lines]
+        return Table(self.columns, lines, [[cells[row] for cells in self._cells] for row in rows])
+
+    def frame(self) -> pd.DataFrame:
+        """Return it as a table of pandas, with the lines as index."""
+        import pandas as pd
+
+        return pd.DataFrame(list(zip(*self._cells, strict=True)), columns=self.columns, index=self.index, dtype=str)
+
+
+def read_table(config: Config, csv: str) -> Table:
     """Read the rows that hold anything.
 
     Args:
@@ -22,7 +62,7 @@ def read_table(config: Config, csv: str) -> pd.DataFrame:
         csv: The CSV file as the config names it.
 
     Returns:
-        Texts without surrounding blanks; the index is the line in the file.
+        The rows.
 
     Raises:
         DataError: There is no such file, it is empty, or it is no CSV.
@@ -39,12 +79,7 @@ def read_table(config: Config, csv: str) -> pd.DataFrame:
     if problems := _row_problems(csv, header, rows):
         raise DataError(problems)
     width = len(header)
-    return pd.DataFrame(
-        [(cells + [""] * width)[:width] for _, cells in rows],
-        columns=header,
-        index=[row for row, _ in rows],
-        dtype=str,
-    )
+    return Table(header, [row for row, _ in rows], [(cells + [""] * width)[:width] for _, cells in rows])
 
 
 def _read_lines(path: Path, csv: str) -> list[tuple[int, list[str]]]:

@@ -55,7 +55,7 @@ def _first(config: Config, cases: Sequence[Case]) -> Sequence[Case]:
 
 
 def _rows(config: Config, split: str) -> pd.DataFrame:
-    return read_table(config, getattr(config.data, f"{split}_csv")).iloc[: config.data.limit_cases]
+    return read_table(config, getattr(config.data, f"{split}_csv")).frame().iloc[: config.data.limit_cases]
 
 
 def _write(path: Path, rows: pd.DataFrame) -> None:

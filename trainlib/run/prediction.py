@@ -13,7 +13,7 @@ from trainlib.folders.destinations import prediction_folder, protect_inputs
 from trainlib.folders.naming import folder_of
 from trainlib.folders.run import RunFolder
 from trainlib.processes import decided
-from trainlib.run.evaluation import trained_as
+from trainlib.run.evaluation import take_own_weights, trained_as
 from trainlib.start import started
 from trainlib.system.signals import interruptible
 from trainlib.tasks import TASKS
@@ -32,7 +32,7 @@ def predict(
 
     Args:
         config: The config.
-        ckpt_path: The checkpoint; None for the weights that a network of a bundle brings along.
+        ckpt_path: The checkpoint; None for the weights that a training of a bundle's network would start from.
         out: Folder for the files; by default a new folder ``predictions`` in the run folder of the checkpoint.
         probabilities: Whether to write the softmax as well.
         overwrite: Whether `out` may hold files already.
@@ -65,6 +65,8 @@ def _predict(
     module = CSVDataModule(config)
     with interruptible(), explained(config):
         task.configure_model()
+        if checkpoint is None:
+            take_own_weights(task, config)
         module.setup("predict")
         target = decided(lambda: prediction_folder(checkpoint, out, overwrite))
         if config.task == "segmentation":  # a classification writes a table alone

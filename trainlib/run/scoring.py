@@ -28,7 +28,8 @@ def validate(config: Config, ckpt_path: str | Path | None) -> dict[str, float]:
     Args:
         config: The config.
         ckpt_path: The checkpoint. ``cases.csv`` of its run folder gets the scores; for a checkpoint that lies
-            elsewhere a new run folder is made. None tests the weights that a network of a bundle brings along.
+            elsewhere a new run folder is made. None tests the weights that a training of a bundle's
+            network would start from.
 
     Returns:
         The metrics.

@@ -11,7 +11,6 @@ from pathlib import Path
 from lightning import Callback
 
 from trainlib.build.advice import advice
-from trainlib.build.bundles import tell_misfits
 from trainlib.build.check import origins
 from trainlib.build.extras import extra_callbacks, extra_loggers
 from trainlib.build.guarding import own_runs
@@ -24,6 +23,7 @@ from trainlib.config.debug import debug_config
 from trainlib.config.schema import Config
 from trainlib.data.complete import complete, with_computable_monitor
 from trainlib.data.module import CSVDataModule
+from trainlib.data.once import reading_once
 from trainlib.data.splits import SPLITS_OF, check_splits
 from trainlib.ending import ended_in_good_order, entered
 from trainlib.errors import ConfigError, DataError
@@ -35,6 +35,7 @@ from trainlib.folders.run import RunFolder
 from trainlib.processes import CHECKPOINT, agreed, decided, is_first, note
 from trainlib.run.evaluation import evaluate, report
 from trainlib.start import in_one_process, started
+from trainlib.system.collecting import uncollected
 from trainlib.system.files import remove_leftovers
 from trainlib.system.lock import held
 from trainlib.system.signals import interruptible
@@ -80,6 +81,7 @@ def fit(
     return started(_fit, config, ckpt_path=ckpt_path, record=record, debug=debug, check=check, extra=extra)
 
 
+@reading_once()
 def _fit(
     config: Config,
     *,
@@ -89,8 +91,9 @@ def _fit(
     check: bool,
     extra: Sequence[Callback],
 ) -> Run:
-    """Do the part of one process in a training."""
-    config = _checked_for_training(config, debug=debug, resumed=ckpt_path is not None, headers=check)
+    """Do the part of one process in a training, all of it with the same rows."""
+    with uncollected():
+        config = _checked_for_training(config, debug=debug, resumed=ckpt_path is not None, headers=check)
     continued = decided(lambda: _folder_to_continue(config, ckpt_path))
     with interruptible(), _alone_in(continued):
         checkpoint = decided(lambda: _checkpoint_to_continue(config, continued, ckpt_path))
@@ -98,7 +101,7 @@ def _fit(
         module, task = CSVDataModule(config, first_epoch), TASKS[config.task](config)
         with explained(config):
             task.configure_model()
-            start = start_from_weights(task.network, config) if checkpoint is None else None
+            starts = start_from_weights(task.network, config) if checkpoint is None else []
             module.setup("fit")
         folder = decided(lambda: continued or create(config))
         note(CHECKPOINT, str(folder.last))
@@ -106,11 +109,9 @@ def _fit(
         mine = nullcontext() if continued else _alone_in(folder)
         with ended_in_good_order(folder, continued is None), mine, logged(folder.log):
             _announce(run)
-            if checkpoint is None and is_first():
-                tell_misfits(task.network)
-            if start is not None and is_first():  # the others have taken the same
+            for start in starts if is_first() else ():  # the others have taken the same
                 start.tell()
-            record = replace(record or Record(), start=start)
+            record = replace(record or Record(), starts=tuple(starts))
             callbacks = build_callbacks("fit", config, folder, record=record, debug=debug)
             with entered([*callbacks, *extra]), agreed(), explained(config):
                 _train(run, task, module, [*callbacks, *extra_callbacks(config), *extra], checkpoint)

@@ -8,6 +8,7 @@ import logging
 import os
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from pathlib import Path
 from trainlib.system.diskspace import TEMPORARY, room_for
 
 log = logging.getLogger(__name__)
+
+_READING = threading.Lock()
 
 
 @contextmanager
@@ -133,7 +136,8 @@ def _is_old(path: Path, seconds: float) -> bool:
 
 
 def _umask() -> int:
-    """Read the process's umask, which can only be read by setting it."""
-    mask = os.umask(0)
-    os.umask(mask)
+    """Read the process's umask, which can only be read by setting it: one thread at a time."""
+    with _READING:
+        mask = os.umask(0)
+        os.umask(mask)
     return mask

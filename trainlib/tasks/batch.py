@@ -12,7 +12,19 @@ Batch = Mapping[str, Any]
 
 
 class Geometry(Protocol):
-    """The way from the preprocessed grid back to the files, for values of shape (channels, ...)."""
+    """The way from the preprocessed grid back to the files, for values of shape (channels, ...).
+
+    Attributes:
+        by_channel: Whether the way back of one channel does not depend on the others.
+    """
+
+    by_channel: bool
+
+    def only_moves(self, batch: Batch, item: int, *, with_label: bool) -> bool:
+        """Tell whether no value is interpolated on the way back."""
+
+    def classes_to_image(self, values: torch.Tensor, batch: Batch, item: int) -> Any:
+        """Bring class values to the grid of the image file, where no value is interpolated."""
 
     def to_image(self, values: torch.Tensor, batch: Batch, item: int) -> Any:
         """Bring values to the grid of the image file."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Self
 
 import torch
@@ -18,7 +18,8 @@ from trainlib.processes import interleaved
 from trainlib.seeding import seed_all
 from trainlib.tasks.batch import Batch, Geometry
 from trainlib.tasks.failures import component, named, shape_of
-from trainlib.tasks.outputs import OutputWatch
+from trainlib.tasks.outputs import OutputWatch, is_finite
+from trainlib.tasks.stitching import Slab, slabs
 
 
 class NetworkModule(LightningModule):
@@ -112,6 +113,17 @@ class NetworkModule(LightningModule):
         if stage != "train":
             self.outputs.look(logits, batch)
         return logits
+
+    def slabs_of(self, batch: Batch) -> Iterator[Slab]:
+        """Yield the logits of whole cases through the inferer, slab by slab."""
+        image = batch["image"]
+        finite = [True] * len(image)
+        made = [self.inferer, self.network]
+        with component("inferer", self.config, f"images of {shape_of(image)}", made, self._worked):
+            for slab in slabs(self.inferer, image, self.network):
+                finite[slab.item] &= is_finite(slab.logits)
+                yield slab
+        self.outputs.note(finite, batch)
 
     def loss_of(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """Return the loss of a batch."""

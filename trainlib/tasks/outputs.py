@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -29,8 +29,12 @@ class OutputWatch:
 
     def look(self, logits: torch.Tensor, batch: Mapping[str, Any]) -> None:
         """Look at the logits of a batch, shape (batch, classes, ...)."""
+        self.note([is_finite(logits[i]) for i in range(len(cases_of(batch)))], batch)
+
+    def note(self, finite: Sequence[bool], batch: Mapping[str, Any]) -> None:
+        """Note of the cases of a batch whether their logits are finite."""
         for i, case in enumerate(cases_of(batch)):
-            if is_finite(logits[i]):
+            if finite[i]:
                 self._finite += 1
             else:
                 (self._of_network if is_finite(batch["image"][i]) else self._of_image).append(case)

@@ -16,6 +16,7 @@ from trainlib.metrics.summary import METRICS, summarise
 from trainlib.processes import interleaved
 from trainlib.tasks.base import BaseTask
 from trainlib.tasks.batch import Batch
+from trainlib.tasks.deciding import decide, highest
 from trainlib.tasks.failures import component, shape_of
 
 Rows = list[dict[str, Any]]
@@ -54,15 +55,15 @@ class SegmentationTask(BaseTask):
         return self.loss(logits, label.long())
 
     def _shared_step(self, batch: Batch, stage: str) -> dict[str, Any]:
-        logits = self.logits_of(batch, stage, self.network)
         outputs: dict[str, Any] = {}
-        if stage in ("train", "valid"):
+        if stage in ("test", "predict"):
+            outputs |= self._predict(batch, with_scores=stage == "test")
+        else:
+            logits = self.logits_of(batch, stage, self.network)
             outputs["loss"] = self.loss_of(logits, batch["label"])
-        if stage == "valid":
-            self.log_loss(stage, outputs["loss"], len(logits))
-            outputs |= self._score_preprocessed(logits, batch)
-        elif stage in ("test", "predict"):
-            outputs |= self._predict(logits, batch, with_scores=stage == "test")
+            if stage == "valid":
+                self.log_loss(stage, outputs["loss"], len(logits))
+                outputs |= self._score_preprocessed(logits, batch)
         if "rows" in outputs:
             self._rows.append(outputs["rows"])
         return outputs
@@ -85,25 +86,56 @@ class SegmentationTask(BaseTask):
         validation = (self.current_epoch + 1) // (self.trainer.check_val_every_n_epoch or 1)
         return self.trainer.state.fn == "validate" or (every > 0 and validation % every == 0)
 
-    def _predict(self, logits: torch.Tensor, batch: Batch, *, with_scores: bool) -> dict[str, Any]:
-        """Restore the geometry of the files, decide on the classes there, and score where labels are known."""
-        assert self.geometry is not None
+    def _predict(self, batch: Batch, *, with_scores: bool) -> dict[str, Any]:
+        """Decide on the classes in the geometry of the files, and score them where labels are known."""
+        geometry = self.geometry
+        assert geometry is not None
+        cases = range(len(batch["image"]))
+        early = not self.keep_probabilities and all(
+            geometry.only_moves(batch, i, with_label=with_scores) for i in cases
+        )
+        values = self._stitched(batch, early=early)
         outputs: dict[str, Any] = {"predictions": [], "rows": []}
-        for i, probabilities in enumerate(logits.float().softmax(dim=1).cpu()):
-            with component("transforms.base", self.config, f"the way back from {shape_of(probabilities)}"):
-                restored = self.geometry.to_image(probabilities, batch, i)
-            label_map = self._label_map(restored)
-            prediction = {"index": batch["index"][i], "label_map": label_map, "affine": restored.affine.numpy()}
-            if self.keep_probabilities:
-                prediction["probabilities"] = restored.numpy()
+        for i in cases:
+            wanted = {"with_label": with_scores, "kept": self.keep_probabilities}
+            with component("transforms.base", self.config, f"the way back from {shape_of(values[i])}"):
+                decided = decide(values[i], geometry, batch, i, **wanted)
+            label_map = self._processed(decided.classes)
+            prediction = {"index": batch["index"][i], "label_map": label_map, "affine": decided.affine.numpy()}
+            if decided.probabilities is not None:
+                prediction["probabilities"] = decided.probabilities.numpy()
             outputs["predictions"].append(prediction)
             if with_scores:
-                on_label = self.geometry.to_label(restored, batch, i)
-                scored = label_map if on_label is None else self._label_map(on_label)
+                scored = label_map if decided.on_label is None else self._processed(decided.on_label)
                 label = batch["original_label"][i, 0].numpy()
-                spacing = self.geometry.spacing(batch, i)
+                spacing = geometry.spacing(batch, i)
                 outputs["rows"] += self._score(scored, label, spacing, batch["case"][i], surface=True)
         return outputs
+
+    def _stitched(self, batch: Batch, *, early: bool) -> torch.Tensor:
+        """Return what the network says of whole cases, on the CPU.
+
+        Args:
+            batch: The batch.
+            early: Whether to decide on the classes at once; else probabilities are returned.
+
+        Returns:
+            Class values, shape (cases, 1, ...), or probabilities, shape (cases, classes, ...).
+        """
+        found = torch.empty(0)
+        late = False
+        for slab in self.slabs_of(batch):
+            part = slab.logits.float()
+            # On a CPU the last bit of some voxels depends on where they lie in the tensor.
+            late = self.keep_probabilities and part.device.type == "cpu"
+            part = part if late else part.softmax(dim=0)
+            if early:
+                part = highest(part)
+            if not found.numel():
+                shape = (len(batch["image"]), len(part), slab.size, *part.shape[2:])
+                found = torch.empty(shape, dtype=part.dtype)
+            found[slab.item, :, slab.start : slab.start + part.shape[1]] = part
+        return found.softmax(dim=1) if late else found
 
     def _label_map(self, scores: torch.Tensor) -> np.ndarray[Any, Any]:
         """Choose the class of each voxel, and post-process.
@@ -114,8 +146,11 @@ class SegmentationTask(BaseTask):
         Returns:
             Class values, shape (...).
         """
-        classes = torch.as_tensor(scores).argmax(dim=0, keepdim=True)
-        data: Any = {PREDICTION: classes}
+        return self._processed(highest(scores))
+
+    def _processed(self, classes: torch.Tensor) -> np.ndarray[Any, Any]:
+        """Post-process class values, shape (1, ...); without the first axis they are returned."""
+        data: Any = {PREDICTION: classes.long() if self.post.transforms else classes}
         for i, (transform, spec) in enumerate(zip(self.post.transforms, self.config.transforms.post, strict=True)):
             with component(f"transforms.post[{i}].{spec.name}", self.config, f"a label map of {shape_of(classes)}"):
                 data = apply_transform(transform, data)

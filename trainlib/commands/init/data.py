@@ -19,9 +19,10 @@ from trainlib.commands.split.labels import Track
 from trainlib.config.defaults import CLASSIFICATION, SEGMENTATION
 from trainlib.config.schema import Config
 from trainlib.data.phantom import CLASSES, FINDINGS, make_classification_dataset, make_dataset
-from trainlib.errors import InputError
+from trainlib.errors import InputError, Problem
 
 _COLUMNS = ("image_cols", "label_cols")
+_OF_SPLIT = ("--name", "--key", "--out", "--overwrite", "--valid", "--test ", "--seed")  # and not of `init`
 
 
 def facts_and_division(request: Request, name: str, track: Track) -> tuple[Facts, Division | None]:
@@ -37,7 +38,7 @@ def facts_and_division(request: Request, name: str, track: Track) -> tuple[Facts
     """
     if request.data is not None:
         there = tables_folder(request)
-        return _divided(request, name, track) if there is None else (_from_tables(request, name, there), None)
+        return _divided(request, name, track) if there is None else (_from_tables(request, name, there, track), None)
     task, dims = request.chosen_task, request.dims or 3
     return (_generated(request, name, task, dims) if request.demo else unknown(name, task, dims)), None
 
@@ -60,19 +61,20 @@ def _divided(request: Request, name: str, track: Track) -> tuple[Facts, Division
         images=request.images,
         label=request.label,
         label_csv=request.label_csv,
+        label_folder=request.label_folder,
         label_cols=request.label_cols,
         group=request.group,
         group_col=request.group_col,
         out=request.data_folder,
     )
-    division = split(asked, track)
+    division = _split(asked, track)
     lines: dict[str, Any] = yaml.safe_load(division.config)
     data: dict[str, Any] = {"spatial_dims": 3} | lines["data"]
     dims = data.pop("spatial_dims")
     try:
         _compare_dims(request, dims)
         data |= {column: [data[column]] if isinstance(data[column], str) else data[column] for column in _COLUMNS}
-        data["root"] = _from_project(request.data, request.folder)
+        data = _named_from_project(request, data)
         return _read(request, name, lines.get("task", SEGMENTATION), dims, data), division
     except BaseException:
         for csv in division.csvs.values():  # of a project that does not come about
@@ -80,9 +82,20 @@ def _divided(request: Request, name: str, track: Track) -> tuple[Facts, Division
         raise
 
 
-def _from_tables(request: Request, name: str, folder: Path) -> Facts:
+def _split(asked: SplitRequest, track: Track) -> Division:
+    """Divide as `trainlib split` does; where only an option of that helps, say how it is used."""
+    try:
+        return split(asked, track)
+    except InputError as error:
+        if not any(option in str(error) for option in _OF_SPLIT):
+            raise
+        text = "Use `trainlib split` with these options, and then `trainlib init`, which takes the CSVs that are there."
+        raise InputError([*error.problems, Problem(text)]) from error
+
+
+def _from_tables(request: Request, name: str, folder: Path, track: Track) -> Facts:
     """Take the CSVs that are there."""
-    task, dims, data = described(request, folder)
+    task, dims, data = described(request, folder, track)
     _compare_dims(request, dims)
     return _read(request, name, task, dims, _named_from_project(request, data))
 
@@ -93,17 +106,14 @@ def _compare_dims(request: Request, dims: int) -> None:
 
 
 def _named_from_project(request: Request, data: dict[str, Any]) -> dict[str, Any]:
-    """Write the root from the folder of the project, and CSVs below it from the root."""
-    root = Path(data["root"])
-    csvs = {key: Path(data[key]) for key in CSVS if key in data}
-    named = {key: csv.relative_to(root) if csv.is_relative_to(root) else csv for key, csv in csvs.items()}
-    return {**data, **{key: csv.as_posix() for key, csv in named.items()}, "root": _from_project(root, request.folder)}
-
-
-def _from_project(path: Path, project: Path) -> str:
-    """Write a path as the config does: from the folder of the project, or absolute where it lies elsewhere."""
-    path, project = Path(os.path.abspath(path)), Path(os.path.abspath(project))
-    return path.relative_to(project).as_posix() if path.is_relative_to(project) else path.as_posix()
+    """Write the root from the folder of the project, and the CSVs from the root; absolute where they lie elsewhere."""
+    root, project = Path(os.path.abspath(data["root"])), Path(os.path.abspath(request.folder))
+    named = {"root": root.relative_to(project).as_posix() if root.is_relative_to(project) else root.as_posix()}
+    for key in CSVS.keys() & data.keys():
+        csv = root / data[key]
+        together = csv.is_relative_to(root) or (csv.is_relative_to(project) and root.is_relative_to(project))
+        named[key] = Path(os.path.relpath(csv, root) if together else csv).as_posix()
+    return {**data, **named}
 
 
 def _read(request: Request, name: str, task: str, dims: int, data: dict[str, Any]) -> Facts:

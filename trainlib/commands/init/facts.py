@@ -26,7 +26,7 @@ class Facts:
         channels: Channels of each image file; None where they are not known.
         nifti: Whether images are NIfTI.
         demo: Whether data are generated.
-        known: Whether data were read or generated.
+        known: Whether data were read or generated, or a config was there already.
     """
 
     name: str
@@ -74,7 +74,7 @@ class Facts:
             "image_cols": ["image"] if columns == 1 else [f"image_{number}" for number in range(columns)],
             "label_cols": FINDINGS if self.multilabel else ["label"],
             "classes": classes,
-            **({"label_map": dict.fromkeys(m, classes[1])} if (m := self.data.get("label_map")) else {}),
+            **({"label_map": {k: _within(k, classes) for k in m}} if (m := self.data.get("label_map")) else {}),
             "channels": 3 if self.rgb else 1,
             "group_col": None,
         }
@@ -92,7 +92,13 @@ def facts_of(config: Config) -> Facts:
         config.roi_size,
         channels=config.data.channels,
         nifti=nifti,
+        known=True,
     )
+
+
+def _within(value: int | str, classes: list[str]) -> int | str:
+    """Return what a key of `data.label_map`, which an overlay cannot take away, may stand for among other classes."""
+    return value if value in range(len(classes)) else classes[1]
 
 
 def unknown(name: str, task: str, dims: int) -> Facts:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,8 +79,8 @@ def _prepare(request: Request, track: Track) -> tuple[Facts, Division | None]:
 
 def run_name(folder: Path) -> str:
     """Name runs after the folder of a project."""
-    name = re.sub(r"[\x00-\x1f\\/]", "_", os.path.basename(os.path.abspath(folder))).lstrip(".")
-    return name or "run"
+    name = os.path.basename(os.path.abspath(folder)).lstrip(".")
+    return "".join(sign if sign.isprintable() and sign not in "/\\" else "_" for sign in name) or "run"
 
 
 def _write_missing(folder: Path, files: Mapping[str, str]) -> tuple[list[str], list[str]]:
@@ -98,7 +97,7 @@ def _write_missing(folder: Path, files: Mapping[str, str]) -> tuple[list[str], l
         try:
             with file:
                 file.write(text)
-        except OSError:
+        except BaseException:  # an interruption too: half a file would be kept the next time
             path.unlink(missing_ok=True)
             raise
         written.append(name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import nibabel as nib
@@ -18,7 +17,7 @@ from trainlib.config.schema import Config
 from trainlib.data.splits import read_split
 
 _LARGEST = {2: 256, 3: 96}  # voxels of a window along an axis
-_STEP = 16  # halved four times by the networks that a config begins with
+_STEP = 16  # halved four times by the DenseNet that a config begins with, and three times by the UNet
 _DIGITS = 3  # of a spacing
 
 
@@ -59,7 +58,9 @@ def read_images(config: Config) -> Reading:
     else:
         spacing, sizes = None, np.array([header.shape for header in headers] or [(_LARGEST[dims],) * dims])
     usual = np.median(sizes, axis=0).tolist()
-    size = _whole(usual, dims) if config.task == CLASSIFICATION else _window(usual, dims)
+    # A segmentation sees windows as large as most images; in classification all images are brought to one size.
+    step = _STEP if config.task == CLASSIFICATION else _STEP // 2
+    size = [_up(value, step, dims) for value in usual]
     return Reading(next(iter(channels)) if len(channels) == 1 else None, spacing, size, bool(placed))
 
 
@@ -77,13 +78,3 @@ def _rounded(value: float) -> float:
 def _up(size: float, step: int, dims: int) -> int:
     """Round a size up to whole steps, within what networks can halve and memory allows."""
     return min(max(math.ceil(round(size, 2) / step) * step, _STEP), _LARGEST[dims])  # 32.0000001 is 32
-
-
-def _window(usual: Sequence[float], dims: int) -> list[int]:
-    """Choose the window of a segmentation: as large as most images, and not larger than memory allows."""
-    return [_up(size, 8, dims) for size in usual]
-
-
-def _whole(usual: Sequence[float], dims: int) -> list[int]:
-    """Choose the size to which whole images are brought."""
-    return [_up(size, _STEP, dims) for size in usual]

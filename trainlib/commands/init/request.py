@@ -24,6 +24,7 @@ class Request:
         images: A pattern for each image column, as `trainlib split` takes them; none are found by the usual names.
         label: Pattern of the label maps.
         label_csv: CSV that holds the classes.
+        label_folder: Whether the folder of an image is named after its class.
         label_cols: Columns of the labels, as `trainlib split` takes them.
         group: Regular expression that finds the patient in a path.
         group_col: Column of `label_csv` that names the patient.
@@ -37,6 +38,7 @@ class Request:
     images: tuple[str, ...] = ()
     label: str | None = None
     label_csv: Path | None = None
+    label_folder: bool = False
     label_cols: tuple[str, ...] = ()
     group: str | None = None
     group_col: str | None = None
@@ -54,7 +56,13 @@ class Request:
     @property
     def chosen_task(self) -> str:
         """The task; what the options for the labels tell, where it is not given."""
-        return self.task or (CLASSIFICATION if self.label_csv is not None else SEGMENTATION)
+        of_images = self.label_csv is not None or self.label_folder
+        return self.task or (CLASSIFICATION if of_images else SEGMENTATION)
+
+    @property
+    def names_files(self) -> bool:
+        """Whether the options tell images or labels."""
+        return bool(self.images or self.label or self.label_csv or self.label_folder)
 
     def problems(self) -> list[Problem]:
         """Find what can be told from the options alone."""
@@ -68,13 +76,17 @@ class Request:
                 return
         if self.data is not None and not os.path.isdir(self.data):
             yield f"--data {self.data}: there is no such folder."
-        begun = not os.path.exists(self.config)
+        if os.path.exists(self.config):  # then no data are looked at
+            return
+        if self.demo and os.path.isdir(self.data_folder) and os.listdir(self.data_folder):
+            yield f"--demo: {self.data_folder} holds files already. Choose another DIR, or name its data with --data."
         there = [name for name in ("train.csv", "valid.csv", "test.csv") if os.path.exists(self.data_folder / name)]
-        if begun and there and (self.images or self.label or self.label_csv):
+        if there and self.names_files:
             text = f"{self.data_folder} has {', '.join(there)} already. Leave the options for files out to use what is "
             yield f"{text}there, or move it away."
-        if self.demo and begun and os.path.isdir(self.data_folder) and os.listdir(self.data_folder):
-            yield f"--demo: {self.data_folder} holds files already. Choose another DIR, or name its data with --data."
+        elif there and self.data is not None and not {"train.csv", "valid.csv"} <= {*there}:
+            text = f"{self.data_folder} has {', '.join(there)} alone. Add the CSVs that are missing of train.csv and "
+            yield f"{text}valid.csv to use what is there, or move it away."
 
     def _data_problems(self) -> Iterator[str]:
         if self.demo and self.data is not None:
@@ -83,6 +95,7 @@ class Request:
             "--image": self.images,
             "--label": self.label,
             "--label-csv": self.label_csv,
+            "--label-folder": self.label_folder,
             "--label-col": self.label_cols,
             "--group": self.group,
             "--group-col": self.group_col,
@@ -93,5 +106,6 @@ class Request:
     def _task_problems(self) -> Iterator[str]:
         if self.task == CLASSIFICATION and self.label is not None:
             yield "--label: label maps are for --task segmentation. Name the CSV of the classes with --label-csv."
-        if self.task == SEGMENTATION and self.label_csv is not None:
-            yield "--label-csv: classes of whole images are for --task classification. Name label maps with --label."
+        for name, value in {"--label-csv": self.label_csv, "--label-folder": self.label_folder}.items():
+            if self.task == SEGMENTATION and value:
+                yield f"{name}: classes of whole images are for --task classification. Name label maps with --label."

@@ -7,40 +7,40 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from trainlib.commands.init.patterns import LABELS
 from trainlib.commands.init.request import Request
 from trainlib.commands.split.classes import dims_of
 from trainlib.commands.split.config_lines import named_values
-from trainlib.commands.split.labels import first_files
+from trainlib.commands.split.labels import Track, first_files
 from trainlib.config.defaults import CLASSIFICATION, SEGMENTATION
 from trainlib.config.schema import Config
 from trainlib.data.complete import complete
 from trainlib.data.contents import Content, read_contents
+from trainlib.data.formats import is_nifti, is_picture
 from trainlib.data.splits import SPLITS, read_split
-from trainlib.data.table import read_table
+from trainlib.data.table import Table, read_table
 from trainlib.errors import DataError, Problem
 
 _LOOKED_AT = 5  # rows, to tell columns of files from others
+_PATIENTS = ("patient", "patient_id", "subject", "subject_id")
 
 
 def tables_folder(request: Request) -> Path | None:
     """Find the folder of CSVs that divide the data: the project's own, or that of the data; None without any."""
     assert request.data is not None
-    asked = bool(request.images or request.label or request.label_csv)
-    for folder in (request.data_folder, *([] if asked else [request.data])):
+    for folder in (request.data_folder, *([] if request.names_files else [request.data])):
         if all((folder / f"{split}.csv").is_file() for split in ("train", "valid")):
             return folder
     return None
 
 
-def described(request: Request, folder: Path) -> tuple[str, int, dict[str, Any]]:
+def described(request: Request, folder: Path, track: Track) -> tuple[str, int, dict[str, Any]]:
     """Read from the CSVs, and from the labels, what the section ``data`` has to say.
 
     Args:
         request: What is asked for.
         folder: The folder of the CSVs.
+        track: Shows how many label maps were read.
 
     Returns:
         Task, spatial dimensions and the section.
@@ -55,12 +55,12 @@ def described(request: Request, folder: Path) -> tuple[str, int, dict[str, Any]]
     table = read_table(_config(CLASSIFICATION, common), csvs["train_csv"])
     task, images, labels = _columns(request, table, Path(root))
     data = {**common, "image_cols": images, "label_cols": labels}
-    if request.group_col is not None:
-        data["group_col"] = request.group_col
+    if group := _patient(request, table) or _divided_by(table, labels):
+        data["group_col"] = group
     if task == CLASSIFICATION:
         classes = complete(_config(task, data)).data.classes
-        return task, dims_of(Path(root) / table[images[0]].iloc[0]) or request.dims or 3, {**data, "classes": classes}
-    classes, label_map, dims = _of_maps(_config(task, data))
+        return task, dims_of(Path(root) / table[images[0]][0]) or request.dims or 3, {**data, "classes": classes}
+    classes, label_map, dims = _of_maps(_config(task, data), track)
     return task, dims, {**data, "classes": classes, **({"label_map": label_map} if label_map else {})}
 
 
@@ -69,13 +69,13 @@ def _config(task: str, data: dict[str, Any]) -> Config:
     return Config.model_validate({"task": task, "data": {**classes, **data}})
 
 
-def _columns(request: Request, table: pd.DataFrame, root: Path) -> tuple[str, list[str], list[str]]:
+def _columns(request: Request, table: Table, root: Path) -> tuple[str, list[str], list[str]]:
     """Tell the task, the columns of images and those of labels."""
-    columns: list[str] = table.columns.tolist()
-    files = [column for column in columns if _are_files(table[column].head(_LOOKED_AT).tolist(), root)]
+    columns = table.columns
+    files = [column for column in columns if _are_files(table[column][:_LOOKED_AT], root)]
     maps = [column for column in files if column.lower() in {*LABELS, "segmentation", "target", "gt"}]
     labels = list(request.label_cols)
-    others = [column for column in columns if column not in (*files, request.group_col)]
+    others = [column for column in columns if column not in (*files, _patient(request, table))]
     task = request.task or (SEGMENTATION if maps or (labels and labels[0] in files) else CLASSIFICATION)
     if not labels and task == SEGMENTATION:
         labels = maps or (files[1:] if len(files) == 2 else [])
@@ -83,21 +83,39 @@ def _columns(request: Request, table: pd.DataFrame, root: Path) -> tuple[str, li
         labels = ["label"] if "label" in others else others
     images = [column for column in files if column not in (*labels, *maps)]
     unknown = [column for column in labels if column not in columns]
-    if not images or (len(labels) != 1 and not request.label_cols) or unknown:
-        text = f"the columns are {', '.join(columns)}. Name that of the labels with --label-col"
-        reason = ", of the images at least one must hold paths of files, and that of the patient with --group-col"
-        raise DataError([Problem(f"{text}{reason}.", "train.csv:1")])
+    here = f"the columns are {', '.join(columns)}"
+    if not images:
+        raise DataError([Problem(f"{here}. None holds paths of images, from {root} or absolute.", "train.csv:1")])
+    if (len(labels) != 1 and not request.label_cols) or unknown:
+        text = "Name that of the labels with --label-col, and that of the patient with --group-col."
+        raise DataError([Problem(f"{here}. {text}", "train.csv:1")])
     return task, images, labels
 
 
+def _patient(request: Request, table: Table) -> str | None:
+    """Return the column that names the patient of every case: the one that is given, else one with a usual name."""
+    usual = (column for column in table.columns if column.lower() in _PATIENTS and all(table[column]))
+    return request.group_col or next(usual, None)
+
+
+def _divided_by(table: Table, labels: Sequence[str]) -> str | None:
+    """Return the column that `trainlib split` adds for patients, unless it holds the classes."""
+    return "group" if "group" in table and "group" not in labels and all(table["group"]) else None
+
+
 def _are_files(cells: Sequence[str], root: Path) -> bool:
-    return bool(cells) and all(cell and os.path.isfile(root / os.path.expanduser(cell)) for cell in cells)
+    """Tell whether cells name files: that are there, or that would be images; what is missing is told with its row."""
+    return bool(cells) and all(_is_image(cell) or os.path.isfile(root / os.path.expanduser(cell)) for cell in cells)
 
 
-def _of_maps(config: Config) -> tuple[list[str], dict[int | str, str], int]:
+def _is_image(cell: str) -> bool:
+    return is_nifti(Path(cell)) or is_picture(Path(cell))
+
+
+def _of_maps(config: Config, track: Track) -> tuple[list[str], dict[int | str, str], int]:
     """Read the label maps of all splits: names for their values, and the dimensions of the images."""
     paths = [case.label for split in SPLITS if split != "predict" for case in read_split(config, split) if case.label]
-    found = list(read_contents(paths))
+    found = list(track(read_contents(paths), len(paths)))
     if problems := [Problem(str(c), str(p)) for p, c in zip(paths, found, strict=True) if isinstance(c, DataError)]:
         raise DataError(first_files(problems))
     contents = [content for content in found if isinstance(content, Content)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from trainlib.commands.init.facts import Facts
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _SUFFIX = ".j2"
+_PLAIN = re.compile(r"/?[^\W\d][\w ./-]*")
 
 FILES = {
     "config.yaml": "config.yaml",
@@ -51,6 +53,7 @@ def texts(facts: Facts) -> dict[str, str]:
         keep_trailing_newline=True,
     )
     environment.filters["yaml"] = flow
+    environment.filters["gitignored"] = _gitignored
     context = {
         "facts": facts,
         "data": {"root": "data", "label_map": {}, "group_col": None} | facts.data,
@@ -64,5 +67,24 @@ def texts(facts: Facts) -> dict[str, str]:
 
 def flow(value: Any) -> str:
     """Write a value as YAML in one line."""
-    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, allow_unicode=True, width=10**6)
-    return str(text).removesuffix("\n").removesuffix("\n...")
+    # In a list, for there more texts need quotes than on a line of their own.
+    text = yaml.dump([value], Dumper=_Dumper, default_flow_style=True, sort_keys=False, allow_unicode=True, width=10**6)
+    return str(text).removeprefix("[").removesuffix("]\n")
+
+
+def _gitignored(folder: str) -> str:
+    """Write a folder of the project as a line of .gitignore, in which some signs are wildcards."""
+    escaped = re.sub(r"([\\*?[])", r"\\\1", folder)
+    return f"/{escaped}/"
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes texts that OmegaConf could take for anything else, such as 1e3, in quotes."""
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+    style = None if _PLAIN.fullmatch(text) else '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _text)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from trainlib.checkpoints.starting import STARTING
 from trainlib.commands.reproduce.original import Original
+from trainlib.config.model import BUNDLE
 from trainlib.data.fingerprint import TABLE, Fingerprint, data_files, fingerprint, read_fingerprints
 from trainlib.data.splits import SPLITS_OF, check_splits, read_split
 from trainlib.errors import ConfigError, DataError, Problem
@@ -73,7 +74,7 @@ def check_data(original: Original, progress: Callable[[int, int], None] = lambda
         raise ConfigError(f"data.root: there is no folder {root}. Say with --data-root where the data are now.")
     kept = read_fingerprints(original.folder.snapshot / TABLE)
     known = {name: row for name, row in kept.items() if row.sha256}
-    if config.model.weights or config.model.brings_weights:
+    if config.model.weights or config.model.name == BUNDLE:
         start = read_fingerprints(original.folder.snapshot / STARTING)  # whose paths are absolute
         known |= {name: row for name, row in start.items() if row.sha256}
     missing = [name for name in known if not (root / name).is_file()]

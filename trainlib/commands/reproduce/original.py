@@ -16,6 +16,7 @@ from trainlib.checkpoints.starting import STARTING
 from trainlib.commands.reproduce.environment import read_environment
 from trainlib.commands.reproduce.starts import changed_settings, changes_between, read_settings
 from trainlib.config.load import read_config
+from trainlib.config.model import BUNDLE
 from trainlib.config.schema import Config
 from trainlib.data.fingerprint import CHANGED, TABLE, read_fingerprints
 from trainlib.data.splits import SPLITS, csv_of
@@ -24,6 +25,7 @@ from trainlib.folders.run import RunFolder
 from trainlib.report.content import Content, resumed_snapshots
 from trainlib.report.load import read_content
 from trainlib.report.training import ending_of
+from trainlib.words import listed
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,9 @@ def _with_absolute_paths(config: Config, settings: dict[str, Any], directory: Pa
     model = config.model
     if model.weights is not None:
         model = model.model_copy(update={"weights": absolute(settings["model"]["weights"], model.weights)})
+    if model.name == BUNDLE:
+        path = absolute(settings["model"][BUNDLE]["path"], model.kwargs["path"])
+        model = model.model_copy(update={"kwargs": model.kwargs | {"path": path}})
     config = config.model_copy(update={"model": model, "patch": config.patch.model_copy(update=scripts)})
     return _with_data(config, root=absolute(settings["data"].get("root", "."), config.data.root))
 
@@ -177,13 +182,19 @@ def _remarks(content: Content, starts: list[Path]) -> Iterator[str]:
     if len(starts) > 1:
         times = "once" if len(starts) == 2 else f"{len(starts) - 1} times"
         yield f"The run was resumed {times}; the repetition trains from the beginning as it was started last."
-    if not (content.folder.snapshot / TABLE).is_file():
+    if not _hashed(content, TABLE):
         yield "The snapshot keeps no hashes of the data files, so that it is not known whether they have changed."
-    if content.config.model.weights and not (content.folder.snapshot / STARTING).is_file():
-        yield "The snapshot keeps no hash of the starting weights, so that it is not known whether they have changed."
+    model = content.config.model
+    starting = {"the starting weights": model.weights is not None, "the bundle's files": model.name == BUNDLE}
+    if (names := [name for name, is_used in starting.items() if is_used]) and not _hashed(content, STARTING):
+        yield f"The snapshot keeps no hash of {listed(names)}, so that it is not known whether they have changed."
     lacking = [name for name in ("environment.json", "requirements.txt") if not (starts[-1] / name).is_file()]
     if lacking:
         yield f"The snapshot lacks {' and '.join(lacking)}, so that the environments cannot be compared completely."
+
+
+def _hashed(content: Content, table: str) -> bool:
+    return (content.folder.snapshot / table).is_file()
 
 
 def _doubts(content: Content) -> Iterator[str]:

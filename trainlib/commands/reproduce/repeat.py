@@ -10,6 +10,7 @@ from typing import Any
 from trainlib.commands.reproduce.original import Original
 from trainlib.commands.reproduce.process import run_snapshot
 from trainlib.commands.reproduce.scratch import scratch
+from trainlib.config.model import BUNDLE, Model
 from trainlib.config.writing import dump_settings, rewrite
 from trainlib.errors import ConfigError, InputError, TrainlibError
 from trainlib.folders.naming import free_name
@@ -92,11 +93,17 @@ def changed_settings(original: Original, out: Path, cache: Path) -> dict[str, An
         "run": {"name": out.name, "root": str(out.parent), "overwrite": False},
         "data": {name: getattr(config.data, name) for name in ("root", *_CSVS)} | {"cache_dir": str(cache)},
         "patch": {name: path for name, path in config.patch if path},
-        "model": {"weights": config.model.weights} if config.model.weights else {},
+        "model": _weights(config.model),
         "trainer": {"logger": None},
         **dict.fromkeys(_SILENT),
     }
     return _known(original, wanted)
+
+
+def _weights(model: Model) -> dict[str, Any]:
+    """Name the files that the network starts from by their absolute paths."""
+    weights = {"weights": model.weights} if model.weights else {}
+    return weights | ({BUNDLE: {"path": model.kwargs["path"]}} if model.name == BUNDLE else {})
 
 
 def _detach(original: Original, out: Path) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from trainlib.commands.split.labels import Labelled
 from trainlib.commands.split.request import Request
@@ -17,7 +16,7 @@ from trainlib.data.complete import by_value
 from trainlib.data.formats import is_nifti, is_picture
 from trainlib.data.matching import match_rows
 from trainlib.data.pairing import Files
-from trainlib.data.table import read_table, shortened
+from trainlib.data.table import Table, read_table, shortened
 from trainlib.errors import DataError, Problem
 from trainlib.suggest import did_you_mean
 
@@ -41,13 +40,13 @@ def from_csv(request: Request, cases: list[Files]) -> Labelled:
         )
     matched = match_rows(table, csv, cases, request.key, named)
     label_cols = [*request.label_cols] or _find_label(request, table, csv, matched.key)
-    table = table.loc[matched.rows]
+    table = table.at(matched.rows)
     flags = config.label_cells if config.multilabel else None
     problems = [p for column in label_cols for p in _cell_problems(table, csv, column, flags)]
     problems += _cell_problems(table, csv, request.group_col, None) if request.group_col else []
     if problems:
         raise DataError(problems)
-    cells: list[tuple[str, ...]] = list(table[label_cols].itertuples(index=False, name=None))
+    cells = list(zip(*(table[column] for column in label_cols), strict=True))
     classes = label_cols if flags else sorted({cell for (cell,) in cells}, key=by_value)
     holds = [[flags[cell] == 1 for cell in row] if flags else [row[0] == name for name in classes] for row in cells]
     alone = f"--label-col {label_cols[0]}: holds one class only, {classes[0]}. A training needs two."
@@ -55,7 +54,7 @@ def from_csv(request: Request, cases: list[Files]) -> Labelled:
         cases=matched.cases,
         label_cols=label_cols,
         cells=cells,
-        groups=table[request.group_col].tolist() if request.group_col else None,
+        groups=table[request.group_col] if request.group_col else None,
         classes=classes,
         holds=np.array(holds, dtype=bool),
         dims=dims_of(request.folder / matched.cases[0].paths[0]),
@@ -65,22 +64,22 @@ def from_csv(request: Request, cases: list[Files]) -> Labelled:
     )
 
 
-def _read(csv: Path, config: Config) -> pd.DataFrame:
+def _read(csv: Path, config: Config) -> Table:
     """Read the CSV as that of a split is read."""
     table = read_table(config, csv.name)
-    columns = table.columns.tolist()
+    columns = table.columns
     if len(columns) == 1 and any(separator in columns[0] for separator in ";\t|"):
         raise DataError(
             [Problem("the columns are not separated by commas. Save the file with commas.", f"{csv.name}:1")]
         )
     if doubled := {column for column in columns if columns.count(column) > 1}:
         raise DataError(Problem(f"two columns are named {c!r}. Rename one.", f"{csv.name}:1") for c in sorted(doubled))
-    if table.empty:
+    if not len(table):
         raise DataError([Problem("lists no case. Add a row for each case below the header.", csv.name)])
     return table
 
 
-def _find_label(request: Request, table: pd.DataFrame, csv: str, key: str) -> list[str]:
+def _find_label(request: Request, table: Table, csv: str, key: str) -> list[str]:
     """Choose the column of the classes: the one called so, or the only one that is left."""
     rest = [column for column in table.columns if column not in (key, request.group_col)]
     label = "label" if "label" in rest else rest[0] if len(rest) == 1 else None
@@ -92,7 +91,7 @@ def _find_label(request: Request, table: pd.DataFrame, csv: str, key: str) -> li
     return [label]
 
 
-def _cell_problems(table: pd.DataFrame, csv: str, column: str, flags: Mapping[str, int] | None) -> list[Problem]:
+def _cell_problems(table: Table, csv: str, column: str, flags: Mapping[str, int] | None) -> list[Problem]:
     """Find empty cells, and those that are none of `flags`, if these are what may stand there."""
     cells = [(f"{csv}:{row}", cell) for row, cell in zip(table.index, table[column], strict=True)]
     empty = [

@@ -13,6 +13,7 @@ from pathlib import Path
 from trainlib.build.patches import describe
 from trainlib.commands.split.classes import from_csv
 from trainlib.commands.split.config_lines import config_lines
+from trainlib.commands.split.folders import from_folders
 from trainlib.commands.split.labels import Labelled, Track, first_files, from_maps
 from trainlib.commands.split.request import Request
 from trainlib.commands.split.summary import Row, notes_on, summary_rows
@@ -57,6 +58,8 @@ def split(request: Request, track: Track = lambda items, _: items) -> Division:
     pairing = pair_files(request.folder, request.patterns)
     if request.label is not None:
         labelled = from_maps(request, pairing.cases, track)
+    elif request.label_folder:
+        labelled = from_folders(request, pairing.cases)
     else:
         labelled = from_csv(request, pairing.cases)
     groups = _groups(request, labelled)

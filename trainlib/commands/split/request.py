@@ -24,8 +24,9 @@ class Request:
         images: A pattern for each image column, relative to the folder.
         label: Pattern of the label maps; None in classification.
         label_csv: CSV that holds the classes; None in segmentation.
+        label_folder: Whether the folder of an image is named after its class.
         key: Column of `label_csv` that names the files; None finds it.
-        label_cols: Columns of `label_csv` that hold classes; in segmentation what to call the column of the labels.
+        label_cols: Columns of `label_csv` that hold classes; without it, what to call the column of the labels.
         names: What to call the image columns; by default after the patterns.
         group: Regular expression whose first capture group is the patient in the path of the first image.
         group_col: Column of `label_csv` that names the patient.
@@ -40,6 +41,7 @@ class Request:
     images: tuple[str, ...]
     label: str | None = None
     label_csv: Path | None = None
+    label_folder: bool = False
     key: str | None = None
     label_cols: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
@@ -102,13 +104,16 @@ class Request:
         if not self.images:
             yield "--image is missing. Name the images by a pattern, as in --image 'images/*.nii.gz'."
         yield from (pattern.problem for pattern in self.patterns if pattern.problem)
-        if (self.label is None) == (self.label_csv is None):
-            yield "Name either label maps, as in --label 'labels/*.nii.gz', or a CSV of classes by --label-csv."
+        if [self.label is not None, self.label_csv is not None, self.label_folder].count(True) != 1:
+            yield (
+                "Name either label maps, as in --label 'labels/*.nii.gz', or a CSV of classes by --label-csv, or have "
+                "the class told by the folder of an image with --label-folder."
+            )
         if self.label_csv is None:
             if self.key is not None:
                 yield "--key: only --label-csv has columns."
             if len(self.label_cols) > 1:
-                yield "--label-col: segmentation has one label column, found several."
+                yield "--label-col: only a CSV of classes has several label columns, found several."
         elif not os.path.isfile(self.label_csv):
             yield f"--label-csv {self.label_csv}: there is no such file."
         elif any(os.path.exists(path) and path.samefile(self.label_csv) for path in self.csvs.values()):
@@ -129,7 +134,7 @@ class Request:
     def _column_problems(self) -> Iterator[str]:
         if self.names and len(self.names) != len(self.images):
             yield f"--name: expected one for each --image, {len(self.images)}, found {len(self.names)}."
-        labels = [*self.label_cols] or ([] if self.label is None else ["label"])
+        labels = [*self.label_cols] or ([] if self.label is None and not self.label_folder else ["label"])
         columns = [*(self.image_cols if self.images else ()), *labels, *filter(None, [self.group_column])]
         for name in dict.fromkeys(columns):
             if columns.count(name) > 1:

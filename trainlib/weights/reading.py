@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from trainlib.checkpoints.checkpoint import unreadable
 from trainlib.errors import CheckpointError
-from trainlib.folders.run import RunFolder
 
 _OURS = "network."  # before the names of the network's weights in a checkpoint of trainlib
 # Where the weights lie in checkpoints of other tools, the outer name first.
@@ -20,28 +20,6 @@ _PREFIXES = ("network.", "module.", "model.", "net.", "_orig_mod.")
 _DEEPEST = 3  # prefixes within one another, as in `network.module._orig_mod.`
 
 
-def weights_file(path: Path) -> Path:
-    """Find the file with the weights that a path stands for.
-
-    Args:
-        path: A file, or a run folder, of which the best checkpoint is taken, or else the last.
-
-    Raises:
-        CheckpointError: There is none.
-    """
-    if not path.exists():
-        raise CheckpointError(f"model.weights: there is no file or run folder {path}.")
-    if not path.is_dir():
-        return path
-    folder = RunFolder(path)
-    found = next((file for file in (folder.best, folder.last) if file.is_file()), None)
-    if found is None:
-        raise CheckpointError(
-            f"model.weights: {path} is no run folder with a checkpoint: it has no checkpoints/best.ckpt."
-        )
-    return found
-
-
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
     """Read the weights in a file; nothing in it is run.
 
@@ -49,14 +27,16 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
         Name -> tensor. Of a checkpoint of trainlib these are the weights of the network under its own names.
 
     Raises:
-        CheckpointError: The file cannot be read, or holds no weights.
+        CheckpointError: There is no such file, it cannot be read, or it holds no weights.
     """
+    if not path.is_file():
+        raise CheckpointError(f"there are no weights {path}.")
     try:
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # of many kinds
         text = unreadable(path, error)
         remedy = " Save its state dict alone: name -> tensor." if "which is code" in text else ""
-        raise CheckpointError(f"model.weights: {text}{remedy}") from error
+        raise CheckpointError(f"{text}{remedy}") from error
     ours = isinstance(content, Mapping) and "trainlib" in content
     for _ in range(2):
         inside = next(
@@ -64,7 +44,7 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
         )
         content = content[inside] if inside else content
     if not _has_weights(content):
-        raise CheckpointError(f"model.weights: {path} holds no weights: expected a state dict, name -> tensor.")
+        raise CheckpointError(f"{path} holds no weights: expected a state dict, name -> tensor.")
     weights = {str(name): value for name, value in content.items() if isinstance(value, torch.Tensor)}
     return _below(weights, _OURS) if ours else weights
 
@@ -95,3 +75,26 @@ def without_prefix(weights: Mapping[str, torch.Tensor], names: Iterable[str]) ->
 
 def _below(weights: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
     return {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
+
+
+def unreadable(path: Path, error: Exception) -> str:
+    """Say why a file cannot be read as data alone."""
+    return f"{path} cannot be read as a checkpoint; it is damaged or of another kind ({_damage(path, error)})."
+
+
+def _damage(path: Path, error: Exception) -> str:
+    """Say what is wrong with a file that torch cannot read as data, where that tells more than torch does."""
+    if isinstance(error, PermissionError):
+        return str(error.strerror)
+    if code := re.search(r"GLOBAL (\S+)", str(error)):
+        return f"it holds {code[1]}, which is code and no data; nothing of it was run"
+    try:
+        with path.open("rb") as file:
+            start = file.read(2)
+    except OSError as unreadable:
+        return str(unreadable.strerror)
+    if not start:
+        return "it is empty"
+    if not zipfile.is_zipfile(path):
+        return "it is cut off" if start == b"PK" else "torch has not written it"
+    return str(error).strip().partition("\n")[0] or type(error).__name__

@@ -1,0 +1,25 @@
+"""`python -m benchmarks [PART ...]` measures the parts, or all of them, and writes RESULTS.md."""
+
+from __future__ import annotations
+
+import argparse
+from importlib import import_module
+from pathlib import Path
+
+PARTS = ["startup", "step", "data", "metrics", "inference", "growth", "callbacks", "viewer"]
+
+
+def main() -> None:
+    """Measure what the command line names."""
+    there = [part for part in PARTS if Path(__file__).with_name(f"{part}.py").is_file()]
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(there)}; default: all")
+    given = parser.parse_args().parts
+    if unknown := [part for part in given if part not in there]:
+        parser.error(f"there is no part {unknown[0]}; choose from {', '.join(there)}")
+    for part in given or there:
+        import_module(f"benchmarks.{part}").run()
+
+
+if __name__ == "__main__":
+    main()
