@@ -276,7 +276,7 @@ def test_the_cells_of_the_notebooks_run(demo: Project, monkeypatch: pytest.Monke
     matplotlib.use("Agg")
     shown: dict[str, tuple[object, ...]] = {}
     for name in ("view", "view_batch", "view_run"):  # they draw, which is tested with them
-        monkeypatch.setattr(trainlib, name, lambda *given, name=name: shown.update({name: given}), raising=False)
+        monkeypatch.setattr(trainlib, name, lambda *given, name=name, **_: shown.update({name: given}), raising=False)
     monkeypatch.chdir(demo.folder)
     if not Path("runs").exists():
         fit(load_config("config.yaml", QUICK))
@@ -288,9 +288,9 @@ def test_the_cells_of_the_notebooks_run(demo: Project, monkeypatch: pytest.Monke
             if cell.cell_type == "code":
                 exec(cell.source, names)
         assert Path.cwd() == demo.folder
-    image, label = shown["view"]
-    assert image.is_file()
-    assert label.is_file() if demo.facts.task == "segmentation" else label is None
+    images, *labels = shown["view"]
+    assert all(Path(str(image)).is_file() for image in images)  # type: ignore[attr-defined]
+    assert len(labels) == (demo.facts.task == "segmentation")
     [loader] = shown["view_batch"]
     assert loader.batch_size == load_config("config.yaml").data.batch_size
     [run] = shown["view_run"]

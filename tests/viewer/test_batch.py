@@ -46,3 +46,5 @@ def test_what_is_no_loader_is_told() -> None:
         trainlib.view_batch([])
     with pytest.raises(DataError, match="expected batches with the key image, found keys x"):
         trainlib.view_batch({"x": 1})
+    with pytest.raises(DataError, match=r"image: expected the shape \(items, channels, x, y, z\).* found \(20, 30\)"):
+        trainlib.view_batch({"image": torch.rand(20, 30)})

@@ -56,6 +56,23 @@ def test_a_tensor_has_the_axes_that_monai_gives_it() -> None:
     assert as_volume(torch.zeros(2, 20, 10), dims=2).values.shape == (2, 20, 10)
 
 
+def test_channels_of_an_array_come_first_or_last() -> None:
+    for shape in ((4, 20, 30, 10), (20, 30, 10, 4)):
+        volume = as_volume(np.zeros(shape))
+        assert volume.values.shape == (4, 20, 30, 10)
+
+
+def test_a_file_of_few_slices_is_a_volume_and_one_of_a_slice_a_picture(tmp_path: Path) -> None:
+    nib.save(nib.Nifti1Image(np.zeros((3, 20, 30)), np.eye(4)), tmp_path / "few.nii")
+    assert as_volume(tmp_path / "few.nii").values.shape == (1, 3, 20, 30)
+    sagittal = np.array([[0, 0, 1, 0], [2.0, 0, 0, 0], [0, 3.0, 0, 0], [0, 0, 0, 1]])
+    nib.save(nib.Nifti1Image(np.zeros((20, 30, 1)), sagittal), tmp_path / "slice.nii")
+    volume = as_volume(tmp_path / "slice.nii")
+    assert (volume.values.shape, volume.spacing) == ((1, 20, 30), (2.0, 3.0))
+    nib.save(nib.Nifti1Image(np.zeros((20, 30, 9, 1, 3)), np.eye(4)), tmp_path / "vectors.nii")
+    assert as_volume(tmp_path / "vectors.nii").values.shape == (3, 20, 30, 9)
+
+
 def test_several_files_are_the_channels_of_one_image(tmp_path: Path) -> None:
     for i in range(2):
         nib.save(nib.Nifti1Image(VOXELS + i, np.eye(4)), tmp_path / f"{i}.nii")
@@ -73,5 +90,11 @@ def test_what_is_no_image_is_told(tmp_path: Path) -> None:
         as_volume(torch.zeros(1, 1, 8, 8, 8))
     with pytest.raises(DataError, match="spacing: expected 3 positive numbers"):
         as_volume(VOXELS, spacing=(1, 1))
+    with pytest.raises(DataError, match="dims: expected 2 or 3, found 4"):
+        as_volume(VOXELS, dims=4)
+    with pytest.raises(DataError, match=r"expected an image of three dimensions, .* found shape 6x7"):
+        as_volume(VOXELS[..., 0], dims=3)
+    with pytest.raises(DataError, match="expected an image, found ndarray with no values"):
+        as_volume(np.zeros((0, 4, 4)))
     with pytest.raises(DataError, match="with values of type"):
         as_volume(np.array(["text"]))

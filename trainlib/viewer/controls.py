@@ -45,7 +45,9 @@ def make_controls(titles: list[str]) -> tuple[dict[str, Any], list[Any]]:
         "window": widgets.FloatRangeSlider(readout_format=".4g", layout=layout(430)),
         "channel": widgets.Dropdown(options=[("0", 0)], description="channel", style=label, layout=layout(190)),
         "mode": widgets.ToggleButtons(options=["overlay", "side by side", "differences"], style=buttons(112)),
-        "style": widgets.ToggleButtons(options=["outline", "fill"], style=buttons(80)),
+        "style": widgets.ToggleButtons(
+            options=["outline", "fill"], style=buttons(80), layout=widgets.Layout(margin="2px 2px 2px 20px")
+        ),
         "opacity": widgets.FloatSlider(
             min=0, max=1, step=0.05, description="opacity", style=label, layout=layout(260), readout_format=".2f"
         ),
@@ -71,8 +73,7 @@ def update(controls: dict[str, Any], scene: Scene, state: ViewState, moved: str 
         own = scene.window(state.channel)
         low, high = min(own[0], state.low), max(own[1], state.high)
         room = high - low
-        controls["window"].step = room / 200
-        _set_range(controls["window"], low - room / 2, high + room / 2, (state.low, state.high))
+        _set_range(controls["window"], low - room / 2, high + room / 2, (state.low, state.high), step=room / 500)
     colours = [("colours", None)] if scene.coloured else []
     controls["channel"].options = colours + [(str(i), i) for i in range(len(scene.image.values))]
     for name in ("plane", "preset", "channel", "opacity", "style", "mode"):
@@ -102,12 +103,14 @@ def show_only(controls: dict[str, Any], names: Collection[str]) -> None:
         control.layout.display = None if name in names or name == "entry" else "none"
 
 
-def _set_range(control: Any, low: float, high: float, value: Any) -> None:
+def _set_range(control: Any, low: float, high: float, value: Any, step: float = 1) -> None:
     """Set bounds and value in an order in which none of them is refused."""
-    if low > control.max:
-        control.max = high
-        control.min = low
-    else:
-        control.min = low
-        control.max = high
-    control.value = value
+    with control.hold_sync():  # else the browser would bring the value into each bound that comes before it
+        control.step = step
+        if low > control.max:
+            control.max = high
+            control.min = low
+        else:
+            control.min = low
+            control.max = high
+        control.value = value

@@ -14,7 +14,7 @@ from trainlib.errors import DataError
 
 Array = NDArray[Any]
 
-_KEPT = ("1", "P", "L", "I", "F", "I;16", "I;16B")  # modes of pictures with one value for each pixel
+_KEPT = ("P", "L", "I", "F", "I;16", "I;16B")  # modes of pictures with one value for each pixel
 
 
 def values_of(source: Any) -> Array:
@@ -95,5 +95,7 @@ def _read_picture(path: Path) -> Array:
     from PIL import Image
 
     with Image.open(path) as picture:
+        if picture.mode == "1":
+            return np.array(picture.convert("L")) // 255
         mode = "L" if picture.mode == "LA" else picture.mode if picture.mode in _KEPT else "RGB"
         return np.array(picture if mode == picture.mode else picture.convert(mode))

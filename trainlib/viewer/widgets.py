@@ -172,8 +172,8 @@ class Viewer:
         self.redraw()
 
     def _is_moved(self, window: tuple[float, float], state: ViewState) -> bool:
-        """Tell a move from the rounding that the browser brings a window to the steps of its slider by."""
-        step = 0.75 * self.controls["window"].step
+        """Tell a move from the rounding to steps by which the browser answers a window that it was given."""
+        step = 1.5 * self.controls["window"].step
         return any(abs(end - its) > step for end, its in zip(window, (state.low, state.high), strict=True))
 
     def _listen(self) -> None:
