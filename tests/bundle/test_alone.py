@@ -73,7 +73,9 @@ def compare(run: Path, bundle: Path, out: Path, monai_python: Callable[..., Path
 
 def test_trainlib_cannot_be_imported_where_bundles_are_tried(monai_python: Callable[..., Path]) -> None:
     code = "import multiprocessing, importlib.util as u; print(u.find_spec('monai') is None, u.find_spec('trainlib'))"
-    done = subprocess.run([monai_python(["monai"]), "-E", "-c", code], capture_output=True, text=True, check=True, cwd="/")
+    done = subprocess.run(
+        [monai_python(["monai"]), "-E", "-c", code], capture_output=True, text=True, check=True, cwd="/"
+    )
     assert done.stdout.split() == ["False", "None"]
 
 

@@ -10,7 +10,6 @@ import torch
 from tests.crashes.comparing import differences
 from tests.zygote import Ended, Zygote
 
-
 # Predictions are written by a thread beside the pictures: either may be the first that finds no room.
 OF_A_CASE = ["/predictions/case_", "/pictures/test/"]
 
