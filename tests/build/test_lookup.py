@@ -42,6 +42,7 @@ def test_a_name_is_found_in_monai_then_torch_and_a_dotted_path_as_it_stands(kind
         ("model", "UNett", "UNett is not a known model. Did you mean UNet?"),
         ("model", "DiceLoss", "DiceLoss is not a known model."),
         ("model", "Qqq", "Qqq is not a known model. Neither monai.networks.nets nor torch.nn has one of that name."),
+        ("callback", "Qqq", "Qqq is not a known callback. lightning.pytorch.callbacks has none of that name."),
         ("model", "Module", "Module is not a known model."),
         ("model", "__name__", "__name__ is not a known model."),
         ("loss", "DiceCeLos", "DiceCeLos is not a known loss. Did you mean DiceCELoss?"),

@@ -83,4 +83,6 @@ def nothing_like(kind: str, name: str, names: set[str]) -> str:
     """
     if kind == "transform" and name + "d" in names:
         return f" It works on arrays; the one that works on cases is {name}d."
-    return did_you_mean(name, names) or f" Neither {' nor '.join(MODULES[kind])} has one of that name."
+    places = MODULES[kind]
+    nowhere = f"{places[0]} has none" if len(places) == 1 else f"Neither {' nor '.join(places)} has one"
+    return did_you_mean(name, names) or f" {nowhere} of that name."
