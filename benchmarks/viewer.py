@@ -1,21 +1,14 @@
 """How long the viewer takes from a control to the new picture: 256 x 256 x 256 voxels with label and prediction.
 
 The peer is what notebooks do without a viewer: matplotlib's `imshow` of the same slice, label and prediction over it,
-drawn anew as PNG of about the same size. Both draw the same slices in turn, in one process. Run it from the repository:
-
-    python benchmarks/viewer.py
-    B=../shared/data/brain/brain256; python benchmarks/viewer.py --image ${B}_image.nii.gz --label ${B}_label7.nii.gz
+drawn anew as PNG of about the same size. Both draw the same slices in turn, in one process.
 """
 
 from __future__ import annotations
 
-import argparse
 import io
-import platform
-import time
 from collections import defaultdict
-from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 from statistics import median
 from typing import Any
 
@@ -23,6 +16,7 @@ import matplotlib
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.harness import Row, seconds, write_section
 from trainlib.viewer.scene import Scene, make_scene
 from trainlib.viewer.state import AXES
 from trainlib.viewer.widgets import Entry, Viewer
@@ -30,7 +24,8 @@ from trainlib.viewer.widgets import Entry, Viewer
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-RESULTS = Path(__file__).parent / "results" / "viewer.md"
+SLICES = 60
+PEER = "imshow of matplotlib, drawn as PNG"
 CONTROLS: dict[str, list[Any]] = {
     "window": [(10.0, 300.0), (50.0, 400.0)],
     "preset": ["CT lung", "CT brain"],
@@ -66,14 +61,7 @@ def drawn_by_matplotlib(scene: Scene, axis: int, index: int) -> bytes:
     return content.getvalue()
 
 
-def clocked(call: Callable[[], Any]) -> float:
-    """Return the milliseconds that a call takes."""
-    start = time.perf_counter()
-    call()
-    return 1000 * (time.perf_counter() - start)
-
-
-def measure(scene: Scene, slices: int) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+def measure(scene: Scene, slices: int = SLICES) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
     """Move every control, and the slider of each plane through its slices in turn with the peer.
 
     Args:
@@ -81,7 +69,7 @@ def measure(scene: Scene, slices: int) -> tuple[dict[str, list[float]], dict[str
         slices: Slices of each plane.
 
     Returns:
-        Milliseconds of the viewer for each control, and of the peer for each plane.
+        Seconds of the viewer for each control, and of the peer for each plane.
     """
     viewer = Viewer([Entry("volume", lambda: scene)])
     ours, peers = defaultdict(list), defaultdict(list)
@@ -95,53 +83,31 @@ def measure(scene: Scene, slices: int) -> tuple[dict[str, list[float]], dict[str
         move("plane", plane)
         for index in np.linspace(1, scene.image.shape[axis], slices).astype(int).tolist():
             before = viewer.picture.value
-            took = clocked(lambda plane=plane, index=index: move(plane, index))
+            took = seconds(partial(move, plane, index))
             if viewer.picture.value != before:  # else it was there already
                 ours[f"slice, {plane}"].append(took)
-            peers[f"slice, {plane}"].append(clocked(lambda a=axis, i=index: drawn_by_matplotlib(scene, a, i - 1)))
+            peers[f"slice, {plane}"].append(seconds(partial(drawn_by_matplotlib, scene, axis, index - 1)))
     move("plane", "all")
     for index in range(60, 60 + slices):
-        ours["slice, all planes"].append(clocked(lambda index=index: move("axial", index)))
+        ours["slice, all planes"].append(seconds(partial(move, "axial", index)))
     for name, values in CONTROLS.items():
         for value in values * 5:
-            ours[name].append(clocked(lambda name=name, value=value: move(name, value)))
+            ours[name].append(seconds(partial(move, name, value)))
     return dict(ours), dict(peers)
 
 
-def main() -> None:
-    """Measure, print the table and write it to `RESULTS`."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--image")
-    parser.add_argument("--label")
-    parser.add_argument("--slices", type=int, default=60)
-    given = parser.parse_args()
-    image, label = (given.image, given.label) if given.image else generated()
-    scene = make_scene(image, label)
-    assert scene.label is not None
-    scene = make_scene(scene.image.values[0], scene.label, np.roll(scene.label, (5, 4, 3), (0, 1, 2)))
-    ours, peers = measure(scene, given.slices)
+def run() -> None:
+    """Measure a generated volume."""
+    image, label = generated()
+    scene = make_scene(image, label, np.roll(label, (5, 4, 3), (0, 1, 2)))
+    ours, peers = measure(scene)
     rows = [
-        f"| {name} | {median(took):.0f} | {max(took):.0f} "
-        + (f"| {median(peers[name]):.0f} | {median(took) / median(peers[name]):.2f} |" if name in peers else "| | |")
+        Row(name, PEER, 1000 * median(took), 1000 * median(peers[name]) if name in peers else None, "ms", "<= 100 ms")
         for name, took in ours.items()
     ]
-    slices = [value for name in peers for value in ours[name]]
-    peer = [value for values in peers.values() for value in values]
-    text = (
-        "# Viewer: from a control to the new picture\n\n"
-        f"{'x'.join(map(str, scene.image.shape))} voxels with label and prediction "
-        f"({Path(given.image).name if given.image else 'generated'}), milliseconds in the kernel;\n"
-        "the peer is matplotlib's `imshow` of the same slice with both over it, drawn as PNG.\n\n"
-        "| what is moved | median | maximum | peer, median | ratio |\n|---|---|---|---|---|\n"
-        + "\n".join(rows)
-        + f"\n\nAll slices: {median(slices):.0f} ms against {median(peer):.0f} ms, ratio "
-        f"{median(slices) / median(peer):.2f}; {len(slices)} and {len(peer)} pictures in turn.\n\n"
-        f"{platform.machine()}, Python {platform.python_version()}.\n"
-    )
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(text)
-    print(text)
+    longest = 1000 * max(max(took) for took in ours.values())
+    write_section("Viewer", rows, f"256 x 256 x 256 voxels, in the kernel; the longest move took {longest:.0f} ms.")
 
 
 if __name__ == "__main__":
-    main()
+    run()
