@@ -35,7 +35,6 @@ from trainlib.folders.run import RunFolder
 from trainlib.processes import CHECKPOINT, agreed, decided, is_first, note
 from trainlib.run.evaluation import evaluate, report
 from trainlib.start import in_one_process, started
-from trainlib.system.collecting import uncollected
 from trainlib.system.files import remove_leftovers
 from trainlib.system.lock import held
 from trainlib.system.signals import interruptible
@@ -92,8 +91,7 @@ def _fit(
     extra: Sequence[Callback],
 ) -> Run:
     """Do the part of one process in a training, all of it with the same rows."""
-    with uncollected():
-        config = _checked_for_training(config, debug=debug, resumed=ckpt_path is not None, headers=check)
+    config = _checked_for_training(config, debug=debug, resumed=ckpt_path is not None, headers=check)
     continued = decided(lambda: _folder_to_continue(config, ckpt_path))
     with interruptible(), _alone_in(continued):
         checkpoint = decided(lambda: _checkpoint_to_continue(config, continued, ckpt_path))

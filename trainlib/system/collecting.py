@@ -13,6 +13,9 @@ def uncollected() -> Iterator[None]:
 
     Libraries make millions of objects when they are imported, and so do tables of many rows when they are read. All of
     them stay, and to go through them again and again takes a tenth of the time.
+
+    Only for the beginning of a command: garbage that there is already, such as that of an earlier training in the same
+    process, would stay for good too.
     """
     enabled = gc.isenabled()
     gc.disable()
