@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -12,9 +14,14 @@ from monai.data import MetaTensor
 from PIL import Image
 
 from trainlib.errors import DataError
-from trainlib.viewer.volume import as_volume
+from trainlib.viewer.volume import Volume, as_grid
 
 VOXELS = np.arange(6 * 7 * 8, dtype=np.int16).reshape(6, 7, 8)
+
+
+def as_volume(source: Any, spacing: Sequence[float] | None = None, dims: int | None = None) -> Volume:
+    """Read something to look at, as `view` does with an image alone."""
+    return as_grid(source, dims).oriented(spacing=spacing)
 
 
 def test_the_axes_of_a_file_run_to_the_right_anterior_and_superior(tmp_path: Path) -> None:

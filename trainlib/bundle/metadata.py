@@ -25,8 +25,7 @@ def metadata_of(trained: Trained, scores: dict[str, float], packages: dict[str, 
         packages: What is needed beside MONAI and torch, with versions.
     """
     config = trained.config
-    classes = {str(value): name for value, name in enumerate(config.data.classes)}
-    dims = config.data.spatial_dims
+    classes = ", ".join(f"{value}: {name}" for value, name in _class_names(trained).items())
     return {
         "schema": "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/"
         "meta_schema_20240725.json",
@@ -37,7 +36,7 @@ def metadata_of(trained: Trained, scores: dict[str, float], packages: dict[str, 
         "numpy_version": version("numpy"),
         "required_packages_version": packages,
         "name": config.run.name,
-        "task": f"{dims}-D {config.task}",
+        "task": f"{config.data.spatial_dims}-D {config.task}",
         "description": f"A network for the {config.task} of {', '.join(_found_classes(trained))}.",
         "authors": "not told",
         "copyright": "not told",
@@ -45,39 +44,50 @@ def metadata_of(trained: Trained, scores: dict[str, float], packages: dict[str, 
         "data_type": "images named in a CSV",
         "image_classes": f"{config.in_channels} channel{'s' if config.in_channels > 1 else ''}: "
         f"{', '.join(config.data.image_cols)}",
-        "label_classes": ", ".join(f"{value}: {name}" for value, name in classes.items()),
-        "pred_classes": ", ".join(f"{value}: {name}" for value, name in classes.items()),
+        "label_classes": classes,
+        "pred_classes": classes,
         "eval_metrics": {name: value for name, value in scores.items() if math.isfinite(value)},
         "intended_use": INTENDED,
         "references": [],
-        "network_data_format": {
-            "inputs": {
-                "image": {
-                    "type": "image",
-                    "format": "magnitude",
-                    "modality": "n/a",
-                    "num_channels": config.in_channels,
-                    "spatial_shape": config.roi_size,
-                    "dtype": "float32",
-                    "value_range": [],
-                    "is_patch_data": config.task == "segmentation",
-                    "channel_def": {str(i): name for i, name in enumerate(_channels(trained))},
-                }
-            },
-            "outputs": {
-                "pred": {
-                    "type": "image" if config.task == "segmentation" else "probabilities",
-                    "format": "segmentation" if config.task == "segmentation" else "classes",
-                    "num_channels": config.out_channels,
-                    "spatial_shape": config.roi_size if config.task == "segmentation" else [],
-                    "dtype": "float32",
-                    "value_range": [],
-                    "is_patch_data": config.task == "segmentation",
-                    "channel_def": classes,
-                }
-            },
+        "network_data_format": _network_data_format(trained),
+    }
+
+
+def _network_data_format(trained: Trained) -> dict[str, Any]:
+    """Describe what goes into the network and what comes out of it."""
+    config = trained.config
+    windows = config.task == "segmentation"
+    return {
+        "inputs": {
+            "image": {
+                "type": "image",
+                "format": "magnitude",
+                "modality": "n/a",
+                "num_channels": config.in_channels,
+                "spatial_shape": config.roi_size,
+                "dtype": "float32",
+                "value_range": [],
+                "is_patch_data": windows,
+                "channel_def": {str(i): name for i, name in enumerate(_channels(trained))},
+            }
+        },
+        "outputs": {
+            "pred": {
+                "type": "image" if windows else "probabilities",
+                "format": "segmentation" if windows else "classes",
+                "num_channels": config.out_channels,
+                "spatial_shape": config.roi_size if windows else [],
+                "dtype": "float32",
+                "value_range": [],
+                "is_patch_data": windows,
+                "channel_def": _class_names(trained),
+            }
         },
     }
+
+
+def _class_names(trained: Trained) -> dict[str, str]:
+    return {str(value): name for value, name in enumerate(trained.config.data.classes)}
 
 
 def _channels(trained: Trained) -> list[str]:

@@ -96,20 +96,6 @@ def _corners(affine: Array, shape: tuple[int, ...]) -> Array:
     return corners
 
 
-def as_volume(source: Any, spacing: Sequence[float] | None = None, dims: int | None = None) -> Volume:
-    """Make a volume of what there is to look at, without copying its voxels where they can be used as they are.
-
-    Args:
-        source: As for `as_grid`.
-        spacing: Voxel size in mm; by default that of the file or MetaTensor, else 1.
-        dims: Spatial dimensions, 2 or 3, where the shape leaves it open.
-
-    Raises:
-        DataError: There is no such file, it cannot be read, or it is no image.
-    """
-    return as_grid(source, dims).oriented(spacing=spacing)
-
-
 def as_grid(source: Any, dims: int | None = None, *, by_rows: bool = True) -> Grid:
     """Read what there is to look at.
 
