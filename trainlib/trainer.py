@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from lightning.fabric.plugins.environments import LightningEnvironment
 from lightning.pytorch.callbacks import Checkpoint, ProgressBar
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.plugins import CheckpointIO
+from lightning.pytorch.profilers import PassThroughProfiler
 
 from trainlib.build.patches import describe
 from trainlib.checkpoints.checkpoint import AtomicCheckpointIO, read_checkpoint
@@ -30,6 +31,7 @@ from trainlib.processes import place
 from trainlib.processes.environment import PlaceEnvironment
 from trainlib.system.diskspace import explain_full_disk
 
+_NOTHING = nullcontext()
 _LONGEST = 400  # letters of what torch says of weights that do not fit; it lists each of them
 
 
@@ -63,6 +65,7 @@ def make_trainer(config: Config, callbacks: list[Callback], loggers: Sequence[Lo
         "devices": 1,
         "num_sanity_val_steps": 0,
         "enable_model_summary": False,
+        "profiler": _NoProfiler(),
         "use_distributed_sampler": False,  # Lightning's would repeat cases so that all processes have equally many
     }
     settings |= {name: value for name, value in config.trainer.items() if _is_argument(name, value)}
@@ -95,6 +98,14 @@ def _plugins(given: Any) -> list[Any]:
         here = place()
         plugins.append(PlaceEnvironment(here) if here else LightningEnvironment())
     return plugins
+
+
+class _NoProfiler(PassThroughProfiler):
+    """Measures nothing; Lightning's takes as long for a hundred hooks of a step as a small network for its loss."""
+
+    def profile(self, action_name: str) -> AbstractContextManager[None]:
+        """Return a context in which nothing is done."""
+        return _NOTHING
 
 
 class _OwnSignals(Callback):

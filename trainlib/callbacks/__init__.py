@@ -13,7 +13,7 @@ from trainlib.callbacks.cases import CaseTable
 from trainlib.callbacks.checkpoints import Overwriting, best_checkpoint, early_stopping, last_checkpoint
 from trainlib.callbacks.debug import DebugChecks
 from trainlib.callbacks.emissions import Emissions
-from trainlib.callbacks.epochs import EpochTable, LogFlush
+from trainlib.callbacks.epochs import EpochLoss, EpochTable, LogFlush
 from trainlib.callbacks.fingerprints import Fingerprints
 from trainlib.callbacks.pictures import ImagePictures, SegmentationPictures
 from trainlib.callbacks.predictions import PredictionWriter
@@ -68,6 +68,7 @@ def build_callbacks(
 def _of_training(config: Config, folder: RunFolder, record: Record, debug: bool) -> list[Callback]:
     """Build what only a training has."""
     callbacks: list[Callback] = [
+        EpochLoss(),
         Overwriting(folder),
         Snapshot(config, folder, record),
         Fingerprints(config, folder),

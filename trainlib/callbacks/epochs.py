@@ -88,6 +88,15 @@ class EpochTable(Callback):
         return f"epoch {int(row['epoch']) + 1}/{trainer.max_epochs}  {figures}  {row[SECONDS]} s"
 
 
+class EpochLoss(Callback):
+    """Logs the training loss of an epoch before other callbacks ask for it, all of which act before the task."""
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: Any) -> None:
+        """Let the task log it, unless there was no batch to learn from."""
+        if pl_module.train_loss.cases:
+            pl_module.log_train_loss()
+
+
 class LogFlush(Callback):
     """Brings what TensorBoard was told of an epoch to the disk before the epoch's checkpoint is written."""
 

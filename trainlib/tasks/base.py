@@ -17,6 +17,7 @@ from trainlib.tasks.batch import Batch, Geometry
 from trainlib.tasks.continuation import description, drop_other_kinds, keep_loss, keep_settings, settings_of
 from trainlib.tasks.failures import named
 from trainlib.tasks.guard import LossGuard
+from trainlib.tasks.losses import MeanLoss
 from trainlib.tasks.network import NetworkModule
 from trainlib.tasks.schedule import follow_metric, try_schedule
 from trainlib.tasks.sharded import whole_network
@@ -28,6 +29,7 @@ class BaseTask(NetworkModule):
 
     Attributes:
         guard: Looks at the loss of each batch.
+        train_loss: The mean loss of this epoch's batches so far.
         groups: Settings of the optimizer's groups as they were built.
         validated_in: The epoch of the last validation, -1 before.
     """
@@ -35,6 +37,7 @@ class BaseTask(NetworkModule):
     def __init__(self, config: Config, geometry: Geometry | None = None, *, keep_probabilities: bool = False) -> None:
         super().__init__(config, geometry, keep_probabilities=keep_probabilities)
         self.guard = LossGuard(config)
+        self.train_loss = MeanLoss()
         self.groups: list[dict[str, Any]] = []
         self.validated_in = -1
         self._loaded: dict[str, Any] | None = None
@@ -76,23 +79,30 @@ class BaseTask(NetworkModule):
         self.guard.prepare(self.network)
         with named(batch):
             loss: torch.Tensor = self._shared_step(batch, "train")["loss"]
-        if not self.guard.accepts(loss, batch, self):
+        value = float(loss.detach().sum())  # the one time in a step that a GPU is waited for
+        if not self.guard.accepts(value, batch, self):
             return None
-        self.log_loss("train", loss, len(batch["image"]))
+        self.train_loss.add(value, len(batch["image"]))
         return loss
+
+    def log_train_loss(self) -> None:
+        """Log the mean loss of the epoch's batches, over all processes; callbacks write it down."""
+        mean = self.train_loss
+        self.log("train/loss", mean.value, batch_size=max(mean.cases, 1), logger=False, sync_dist=True)
 
     def on_train_epoch_start(self) -> None:
         """Seed dropout and its kin, so that an epoch does not depend on how many ran before it."""
         own = [rank()] if rank() else []  # so that each process drops something else
         seed_all(derive_seed(self.config.seed, self.current_epoch, *own))
+        self.train_loss = MeanLoss()
         self.trainer.callback_metrics.pop("train/loss", None)  # Lightning keeps what an epoch may not have
 
     def on_train_epoch_end(self) -> None:
         """Let no checkpoint be written of weights that are of no use, nor one without the schedule's last step."""
         self.guard.check_weights(self)
         self.guard.check_outputs(self)
-        if not self.guard.end_epoch():  # there is no mean over no batches, and it may be monitored
-            self.log_loss("train", torch.tensor(float("nan")), 1)
+        if not self.train_loss.cases:  # no callback has logged it, and it may be monitored
+            self.log_train_loss()
         follow_metric(self)
 
     def on_validation_start(self) -> None:

@@ -72,7 +72,7 @@ class ClassificationTask(BaseTask):
         if stage == "train":
             return outputs
         if stage == "valid":
-            self.log_loss(stage, outputs["loss"], len(logits))
+            self.note_valid_loss(outputs["loss"], len(logits))
         probabilities = self._to_probabilities(logits)
         target = batch[TARGET].cpu() if stage != "predict" else None
         rows = [self._row(p, None if target is None else target[i]) for i, p in enumerate(probabilities)]

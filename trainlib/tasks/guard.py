@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -38,7 +39,6 @@ class LossGuard:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.skipped = 0
-        self._accepted = 0
         self._kept: list[tuple[torch.Tensor, torch.Tensor]] = []
 
     def prepare(self, network: torch.nn.Module) -> None:
@@ -46,7 +46,7 @@ class LossGuard:
         if self.config.trainer_guard.max_nonfinite:
             self._kept = [(buffer, buffer.clone()) for buffer in network.buffers()]
 
-    def accepts(self, loss: torch.Tensor, batch: Mapping[str, Any], task: BaseTask) -> bool:
+    def accepts(self, loss: float, batch: Mapping[str, Any], task: BaseTask) -> bool:
         """Tell whether the network may learn from a batch.
 
         Args:
@@ -61,10 +61,9 @@ class LossGuard:
             NonFiniteError: There were more such batches than `trainer_guard.max_nonfinite`, or the weights are not
                 finite either.
         """
-        if bool(torch.isfinite(loss.detach()).all()):
-            self._accepted += 1
+        if math.isfinite(loss):
             return True
-        what = f"{_place(task)}: the loss is {float(loss.detach().sum()):g} for {listed_cases(cases_of(batch))}."
+        what = f"{_place(task)}: the loss is {loss:g} for {listed_cases(cases_of(batch))}."
         if not (faulty := faulty_images(batch)):
             self.check_weights(task, what)
         most = self.config.trainer_guard.max_nonfinite
@@ -107,11 +106,6 @@ class LossGuard:
         if task.outputs.diverged:
             what = f"{_place(task)}: the network gave no validation case a finite output."
             raise NonFiniteError(_joined(what, _remedies(self.config), _continuation(task)))
-
-    def end_epoch(self) -> bool:
-        """Begin to count anew; return whether any batch of the epoch was learned from."""
-        accepted, self._accepted = self._accepted, 0
-        return accepted > 0
 
 
 def faulty_images(batch: Mapping[str, Any]) -> str:

@@ -133,15 +133,12 @@ class NetworkModule(LightningModule):
     def _shared_step(self, batch: Batch, stage: str) -> dict[str, Any]:
         raise NotImplementedError
 
-    def log_loss(self, stage: str, loss: torch.Tensor, cases: int) -> None:
-        """Log the loss of a batch as part of the mean over an epoch; callbacks write it to tables and TensorBoard."""
-        if stage == "valid":  # not all processes have equally many cases
-            self._valid_losses.append((float(loss), cases))
-            return
-        self.log(f"{stage}/loss", loss, on_step=False, on_epoch=True, batch_size=cases, logger=False, sync_dist=True)
+    def note_valid_loss(self, loss: torch.Tensor, cases: int) -> None:
+        """Note the loss of a batch as part of the mean over the validation."""
+        self._valid_losses.append((float(loss), cases))
 
     def log_valid_loss(self) -> None:
-        """Log the mean loss of the validation cases."""
+        """Log the mean loss of the validation cases, of which not all processes have equally many."""
         losses, self._valid_losses = interleaved(self._valid_losses), []
         cases = sum(count for _, count in losses)
         mean = math.fsum(loss * count for loss, count in losses) / cases if cases else math.nan

@@ -62,7 +62,7 @@ class SegmentationTask(BaseTask):
             logits = self.logits_of(batch, stage, self.network)
             outputs["loss"] = self.loss_of(logits, batch["label"])
             if stage == "valid":
-                self.log_loss(stage, outputs["loss"], len(logits))
+                self.note_valid_loss(outputs["loss"], len(logits))
                 outputs |= self._score_preprocessed(logits, batch)
         if "rows" in outputs:
             self._rows.append(outputs["rows"])
