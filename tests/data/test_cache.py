@@ -48,17 +48,18 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def counting(root: Path, cache: str, workers: int = 0, **transforms: Any) -> Config:
+def counting(root: Path, cache: str, workers: int = 0, prepare: str = "beforehand", **transforms: Any) -> Config:
     return make_config(
         root,
-        {"cache": cache, "num_workers": workers},
+        {"cache": cache, "num_workers": workers, "prepare": prepare},
         transforms={"base": [*LOAD, {"Countd": {"keys": ["image"]}}]} | transforms,
         patch={"transforms": str(root / "patch.py")},
     )
 
 
 def calls(root: Path) -> int:
-    return len((root / "calls").read_text().splitlines())
+    noted = root / "calls"
+    return len(noted.read_text().splitlines()) if noted.exists() else 0
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -73,6 +74,20 @@ def test_base_transforms_run_once_for_each_case(root: Path, cache: str, workers:
     module.setup("validate")
     list(batches(module, 0, "valid"))
     assert calls(root) == 4
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_on_demand_a_case_is_prepared_when_a_loader_first_comes_to_it(root: Path, workers: int) -> None:
+    module = ready(counting(root, "disk", workers, prepare="on_demand"))
+    assert calls(root) == 0
+    first = [batch["image"] for batch in batches(module, 0)]
+    assert calls(root) == 3
+    list(batches(module, 0, "valid"))
+    again = [batch["image"] for batch in batches(module, 0)]
+    assert calls(root) == 4
+    beforehand = [batch["image"] for batch in batches(ready(counting(root, "none")), 0)]
+    assert all(map(torch.equal, first, beforehand))
+    assert all(map(torch.equal, again, beforehand))
 
 
 def test_modules_share_a_disk_cache(root: Path) -> None:

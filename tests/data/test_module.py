@@ -129,6 +129,15 @@ def test_all_bad_cases_are_told_before_the_first_epoch(root: Path, cache: str, w
         assert told in line
 
 
+@pytest.mark.parametrize("cache", ["none", "disk"])
+def test_on_demand_a_bad_case_is_told_with_its_row_when_a_loader_comes_to_it(root: Path, cache: str) -> None:
+    (root / "i1.nii.gz").write_bytes((root / "i1.nii.gz").read_bytes()[:500])
+    module = ready(config(root, cache=cache, prepare="on_demand"))
+    [failure] = [batch for batch in module.train_dataloader() if isinstance(batch, CaseFailure)]
+    with pytest.raises(DataError, match=r"train\.csv:3 \(i1\.nii\.gz\): .*cannot be read"):
+        module.on_before_batch_transfer(failure, 0)
+
+
 def test_many_bad_cases_are_shortened_and_counted(root: Path) -> None:
     rows = "i0.nii.gz,bad.nii.gz\n" * 30
     (root / "bad.nii.gz").write_bytes(b"bad")

@@ -26,8 +26,8 @@ log = logging.getLogger(__name__)
 # What the weights depend on: a checkpoint cannot be used when these differ.
 SHAPING = ("task", "model", "patch.model", "data.classes", "data.spatial_dims")
 IRRELEVANT = (
-    *("run.", "data.cache", "data.num_workers", "trainer.devices", "trainer.num_nodes", "trainer.logger"),
-    *("lr_monitor", "progress", "report", "emissions", "pushover", "tune"),
+    *("run.", "data.cache", "data.prepare", "data.num_workers", "trainer.devices", "trainer.num_nodes"),
+    *("trainer.logger", "lr_monitor", "progress", "report", "emissions", "pushover", "tune"),
 )
 """Beginnings of settings that change no figure of a run."""
 

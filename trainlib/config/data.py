@@ -79,6 +79,9 @@ class DataSection(Section):
     """Where the results of the base transforms are kept."""
     cache_dir: str | None = None
     """Folder of the disk cache; shared by all runs. Default: `.cache` in `run.root`."""
+    prepare: Literal["beforehand", "on_demand"] = "beforehand"
+    """Run the base transforms of all cases before the first epoch, which tells every fault at once, or of each case
+    when it is first needed, so that training starts at once."""
     num_workers: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
     """Processes that prepare cases; `auto` asks cores, memory and the open-file limit."""
     limit_cases: Annotated[int, Field(ge=1)] | None = None

@@ -51,6 +51,7 @@ class CSVDataModule(LightningDataModule):
         """Read the CSVs of a stage (``fit``, ``validate``, ``test`` or ``predict``) and prepare its cases.
 
         Before a training the test cases are prepared as well: what is wrong with them must not be found at its end.
+        With `data.prepare: on_demand` a case is prepared when a loader comes to it.
 
         Raises:
             DataError: A CSV, a file or a label cannot be used; all of them are named.
@@ -63,7 +64,7 @@ class CSVDataModule(LightningDataModule):
         for split in splits:
             self.cases[split] = self._limited(read_split(self.config, split), split)
         caches = {split: self._cache(split) for split in splits}
-        for cache in dict.fromkeys(caches.values()):
+        for cache in dict.fromkeys(caches.values()) if self.config.data.prepare == "beforehand" else ():
             if stage == "fit" or cache.keeps:
                 self._fill(cache, [split for split in splits if caches[split] is cache])
         for split in splits:
