@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
-import psutil
-
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -52,18 +50,3 @@ def in_turn(*commands: Sequence[str], rounds: int = 5, status: int | None = 0) -
     """Run commands A B A B ..., after one round to warm up, and return the median of each in s of processor time."""
     taken = [[processor_time(command, status=status) for command in commands] for _ in range(rounds + 1)]
     return [median(times) for times in zip(*taken[1:], strict=True)]
-
-
-def time_to_answer(command: Sequence[str], rounds: int = 5) -> float:
-    """Return the median of the processor time, in s, that a command takes until it has written its first line."""
-    taken = []
-    for _ in range(rounds + 1):
-        with subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as child:
-            assert child.stdout is not None
-            process = psutil.Process(child.pid)
-            if not child.stdout.readline():
-                raise RuntimeError(f"{' '.join(command)} says nothing")
-            times = process.cpu_times()
-            taken.append(times.user + times.system)
-            child.kill()
-    return median(taken[1:])

@@ -164,15 +164,18 @@ def _logged(config: Config) -> list[str]:
     return ["train/loss", "valid/loss", *(f"valid/{score}" for score in scores), *per_class]
 
 
-def spelling_problems(loaded: Loaded) -> list[Problem]:
+def spelling_problems(loaded: Loaded) -> list[Problem] | None:
     """Find components, keywords and arguments of the Trainer that do not exist; imports nothing that takes long.
 
-    Before the index of them has been made, which takes imports, none are found here; `component_problems` finds all.
+    Returns:
+        What is wrong; None before the index of them has been made, which takes imports.
     """
     from trainlib.build.catalogue import kept_catalogue
     from trainlib.build.spelling import spelling_mistakes
 
-    if loaded.config is None or (index := kept_catalogue()) is None:
+    if (index := kept_catalogue()) is None:
+        return None
+    if loaded.config is None:
         return []
     mistakes = spelling_mistakes(loaded.config, index)
     return [Problem(text, loaded.sources.locate(key)) for key, text in mistakes if not _is_known(loaded, key)]

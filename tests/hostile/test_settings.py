@@ -174,15 +174,18 @@ KEYWORDS = [
         (*FIT, "optimizer.AdamW.lr=0,001")),
     Row("a metric without its split", added("checkpoint: {monitor: dice}\n"),
         ("config.yaml:24: checkpoint.monitor: expected a metric of a split, found 'dice'. Did you mean valid/dice?",)),
-    Row("four mistakes, of which one is the window",
+    Row("two mistakes that need no import, of which one is the window, and two that are told when these are right",
         both(replaced("[8, 8, 8]", "8x8x8"), replaced("channels: [2, 4]", "channels: 16"),
              replaced("max_epochs: 1", "max_epochs: 1\n  gpus: 1\n  accelerator: gpuu")),
         ("config.yaml:13: transforms.train[0].SpatialPadd.spatial_size: expected 3 positive integers, found '8x8x8': "
          "the window must have one size.",
          "config.yaml:21: trainer.gpus is not an argument of lightning.Trainer. Write `accelerator: gpu` and "
-         "`devices: 1`.",
-         "config.yaml:16: model.UNet.channels: expected a list of integers, found 16. (UNet says: ...",
-         "config.yaml:22: trainer.accelerator: lightning.Trainer refuses 'gpuu': ...")),
+         "`devices: 1`.")),
+    Row("two mistakes that take an import to see",
+        both(replaced("channels: [2, 4]", "channels: 16"),
+             replaced("max_epochs: 1", "max_epochs: 1\n  accelerator: gpuu")),
+        ("config.yaml:16: model.UNet.channels: expected a list of integers, found 16. (UNet says: ...",
+         "config.yaml:21: trainer.accelerator: lightning.Trainer refuses 'gpuu': ...")),
     Row("a metric that is not computed", added("checkpoint: {monitor: valid/dise}\n"),
         ("config.yaml:24: checkpoint.monitor: nothing is logged as valid/dise. Did you mean valid/dice?",)),
 ]  # fmt: skip

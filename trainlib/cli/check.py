@@ -65,7 +65,7 @@ def _read(files: list[Path], overrides: list[str]) -> tuple[Loaded, list[Problem
     from trainlib.preflight import component_problems, spelling_problems
 
     loaded = completed(read_config(files, overrides))
-    problems = [*loaded.problems, *_setting_problems(loaded), *spelling_problems(loaded)]
+    problems = [*loaded.problems, *_setting_problems(loaded), *(spelling_problems(loaded) or [])]
     tell(problems)
     silence_libraries()
     more = component_problems(loaded, told=problems)
