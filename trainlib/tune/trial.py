@@ -21,7 +21,7 @@ from trainlib.folders.searches import Report, Search
 from trainlib.system.lock import held
 from trainlib.tune.inheritance import bequeath, take_over
 from trainlib.tune.reporting import TrialReport
-from trainlib.tune.schedulers import BEST, EPOCH, VALUE
+from trainlib.tune.schedulers import BEST, EPOCH, OVER, VALUE
 from trainlib.tune.searcher import PARAMETERS
 
 _ENDING = 60  # seconds that a trial which is ended early has to close its files
@@ -167,11 +167,11 @@ def _train(plan: Plan, trial: Trial, *, copies: bool) -> None:
     if not begun and run.path.exists():  # killed before the first epoch began
         shutil.rmtree(run.path)
 
-    def tell(report: Report) -> None:
+    def tell(report: Report, over: bool) -> None:
         from ray import tune
 
-        figures = {EPOCH: report.epoch, VALUE: report.value, BEST: report.best}
-        if not copies:
+        figures = {EPOCH: report.epoch, VALUE: report.value, BEST: report.best, OVER: over}
+        if over or not copies:
             tune.report(figures)
             return
         with tempfile.TemporaryDirectory(dir=run.path) as temporary:
