@@ -181,6 +181,20 @@ def test_a_population_hands_on_weights_with_other_learning_rates(
         assert first[0] == first[1], "the figures of the epochs that led to the weights came with them"
 
 
+def test_what_a_trial_takes_over_is_still_there_when_copies_are_many_epochs_apart(
+    write_config: Callable[..., Path], tmp_path: Path, cli: Cli
+) -> None:
+    rates = {RATE: {"loguniform": [0.001, 1.0]}}
+    section = {"trials": 4, "space": rates, "scheduler": "pbt", "grace": 7, "per_trial": {"cpu": ray_cpus() / 2}}
+    done = cli("tune", "-c", write_config(**SGD, tune=section, trainer={"max_epochs": 29}))
+    assert done.returncode == 0, done.stderr
+    search = read_search(tmp_path / "runs" / "tiny_tune")
+    trials = search.folder.noted()
+    assert [(trial.state, trial.error) for trial in trials] == [("finished", "")] * 4
+    assert any(trial.inherited is not None for trial in trials)
+    assert all(rate_of(search.folder.run(trial).last) == trial.parameters[RATE] for trial in trials)
+
+
 def rate_of(checkpoint: Path) -> float:
     """Return the learning rate that a checkpoint was trained with."""
     return float(torch.load(checkpoint, weights_only=True)["optimizer_states"][0]["param_groups"][0]["lr"])

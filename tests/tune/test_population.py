@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from ray.tune import CheckpointConfig
 
-from tests.tune.helpers import RATE
+from tests.tune.helpers import RATE, make_search
 from trainlib.config.tune import Distribution, TuneSection
+from trainlib.folders.searches import Report
+from trainlib.tune import trial as trials
 from trainlib.tune.reporting import is_over
 from trainlib.tune.schedulers import BEST, EPOCH, OVER, VALUE, make_scheduler
 from trainlib.tune.searcher import PARAMETERS
@@ -129,3 +133,38 @@ def test_a_training_is_over_with_its_last_epoch_or_step_or_when_it_is_stopped(
 ) -> None:
     trainer = {"max_epochs": 10, "max_steps": -1, "current_epoch": 8, "global_step": 20, "should_stop": False} | state
     assert is_over(SimpleNamespace(**trainer)) is over  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("copied", "every"), [(0, 1), (0, 2), (4, 1)])
+def test_a_trial_hands_over_a_copy_whenever_the_scheduler_acts_and_at_no_other_time(
+    write_config: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, copied: int, every: int
+) -> None:
+    """Copies of every epoch would push out the one that another trial is to go on from.
+
+    Args:
+        copied: Epoch of the copy that the trial goes on from.
+        every: Epochs between two validations.
+    """
+    grace = 3
+    space = {RATE: {"loguniform": [1e-5, 10.0]}}
+    search = make_search(
+        write_config, tmp_path / "search", [({RATE: 0.1}, "training", [])], scheduler="pbt", grace=grace, space=space
+    )
+    population = Population(grace)
+    state = population.scheduler._trial_state[population.good]
+    state.last_perturbation_time = copied
+    acted, handed = [], []
+
+    def report(figures: dict[str, Any], checkpoint: Any = None) -> None:
+        population.report(population.good, figures[EPOCH], over=figures[OVER])
+        acted.extend([figures[EPOCH]] if state.last_perturbation_time == figures[EPOCH] else [])
+        handed.extend([figures[EPOCH]] if checkpoint is not None else [])
+
+    def fit(*_: Any, extra: Any, **__: Any) -> None:
+        for epoch in range(copied + every, EPOCHS + 1, every):
+            extra[0]._tell(Report(epoch, 0.5, 0.5), epoch == EPOCHS)
+
+    monkeypatch.setattr("ray.tune.report", report)
+    monkeypatch.setattr("trainlib.run.fit", fit)
+    trials._train(trials.Plan(search, None, ""), search.folder.noted()[0], copied)
+    assert handed == acted == {(0, 1): [3, 6, 9], (0, 2): [4, 8], (4, 1): [7]}[copied, every]
