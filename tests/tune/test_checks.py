@@ -134,6 +134,22 @@ def test_a_population_cannot_change_what_its_weights_depend_on(write_config: Cal
 
 
 @pytest.mark.parametrize(
+    ("key", "values"),
+    [
+        ("early_stopping.patience", [1, 5]),
+        ("trainer.max_steps", [9, 99]),
+        ("trainer.max_time", ["00:01:00:00", "00:02:00:00"]),
+    ],
+)
+def test_a_population_cannot_change_how_long_is_trained(
+    write_config: Callable[..., Path], key: str, values: list[Any]
+) -> None:
+    limits = {"early_stopping": {"patience": 3}, "trainer": {"max_epochs": 4, "max_steps": 50, "max_time": None}}
+    path = write_config(**limits, tune={"space": {key: {"choice": values}}, "scheduler": "pbt"})
+    assert f"{key} cannot be searched with pbt, for a copy may have been trained for longer" in problems(path)[0]
+
+
+@pytest.mark.parametrize(
     ("metric", "sentence"),
     [
         ("valid/dce", "tune.metric: nothing is logged as valid/dce. Did you mean valid/dice?"),

@@ -20,7 +20,7 @@ import torch
 
 from tests.tune.helpers import RATE, SGD
 from trainlib.config.load import load_config
-from trainlib.folders.searches import Search, read_search
+from trainlib.folders.searches import Search, outcomes, ranked, read_search
 
 pytestmark = pytest.mark.slow
 
@@ -166,15 +166,35 @@ def test_a_population_hands_on_weights_with_other_learning_rates(
     trials = search.folder.noted()
     heirs = [trial for trial in trials if trial.inherited is not None]
     assert heirs
+    table = pd.read_csv(search.folder.trials, index_col="trial")
     for trial in trials:
         run = search.folder.run(trial)
-        checkpoint = torch.load(run.last, weights_only=True)
-        assert checkpoint["optimizer_states"][0]["param_groups"][0]["lr"] == trial.parameters[RATE]
+        assert rate_of(run.last) == trial.parameters[RATE] == table[RATE][trial.number]
         assert list(pd.read_csv(run.metrics)["epoch"]) == list(range(10))
+    assert found_rate(search.folder.path) == ranked(search, outcomes(search))[0].trial.parameters[RATE]
     for heir in heirs:
         [donor] = [trial for trial in trials if trial.number == heir.inherited]
-        assert heir.parameters != donor.parameters
         if donor.inherited is not None:
-            continue  # its own beginning has been replaced too
+            continue  # its own beginning and settings have been replaced too
+        assert heir.parameters != donor.parameters
         first = [pd.read_csv(search.folder.run(trial).metrics)["valid/dice"][0] for trial in (heir, donor)]
         assert first[0] == first[1], "the figures of the epochs that led to the weights came with them"
+
+
+def test_what_a_trial_takes_over_is_still_there_when_copies_are_many_epochs_apart(
+    write_config: Callable[..., Path], tmp_path: Path, cli: Cli
+) -> None:
+    rates = {RATE: {"loguniform": [0.001, 1.0]}}
+    section = {"trials": 4, "space": rates, "scheduler": "pbt", "grace": 7, "per_trial": {"cpu": ray_cpus() / 2}}
+    done = cli("tune", "-c", write_config(**SGD, tune=section, trainer={"max_epochs": 29}))
+    assert done.returncode == 0, done.stderr
+    search = read_search(tmp_path / "runs" / "tiny_tune")
+    trials = search.folder.noted()
+    assert [(trial.state, trial.error) for trial in trials] == [("finished", "")] * 4
+    assert any(trial.inherited is not None for trial in trials)
+    assert all(rate_of(search.folder.run(trial).last) == trial.parameters[RATE] for trial in trials)
+
+
+def rate_of(checkpoint: Path) -> float:
+    """Return the learning rate that a checkpoint was trained with."""
+    return float(torch.load(checkpoint, weights_only=True)["optimizer_states"][0]["param_groups"][0]["lr"])

@@ -79,6 +79,8 @@ def _unbequeathable(dotted: str) -> str:
         return "for it shapes the network, whose weights are handed from trial to trial"
     if dotted in ("optimizer", "scheduler", "patch.optimizer", "seed"):
         return "for a training cannot be continued with another one"
+    if f"{dotted}.".startswith(("early_stopping.", "trainer.max_steps.", "trainer.max_time.")):
+        return "for a copy may have been trained for longer than its own value allows"
     return ""
 
 

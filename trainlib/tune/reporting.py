@@ -13,7 +13,8 @@ from trainlib.errors import ResourceError
 from trainlib.folders.run import RunFolder
 from trainlib.folders.searches import Report, reports_of
 
-Tell = Callable[[Report], None]
+Tell = Callable[[Report, bool], None]
+"""Takes a report, and whether the training is over with it."""
 
 
 class TrialReport(Checkpoint):
@@ -59,4 +60,11 @@ class TrialReport(Checkpoint):
             return
         reports = reports_of(self._folder, self._metric, self._mode)
         if reports and reports[-1].epoch == trainer.current_epoch + 1:
-            self._tell(reports[-1])
+            self._tell(reports[-1], is_over(trainer))
+
+
+def is_over(trainer: Trainer) -> bool:
+    """Tell at the end of an epoch whether nothing is trained after it, nor by whoever goes on from its checkpoint."""
+    epochs, steps = trainer.max_epochs, trainer.max_steps
+    enough = epochs is not None and 0 <= epochs <= trainer.current_epoch + 1
+    return trainer.should_stop or enough or 0 <= steps <= trainer.global_step

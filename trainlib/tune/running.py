@@ -39,6 +39,7 @@ _ENVIRONMENT = {
     "TUNE_RESULT_BUFFER_LENGTH": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
+_COPIES = 6  # of a trial that Ray keeps; it counts some twice, and one may be waited for while two more are made
 
 
 def run_trials(search: Search, address: str | None, record: Record | None, watch: Watch | None) -> None:
@@ -98,7 +99,7 @@ def _fit(search: Search, record: Record | None, parallel: int) -> None:
             verbose=0,
             callbacks=[Notes(search.folder)],
             failure_config=ray_tune.FailureConfig(max_failures=0),
-            checkpoint_config=ray_tune.CheckpointConfig(num_to_keep=4 if settings.scheduler == "pbt" else None),
+            checkpoint_config=ray_tune.CheckpointConfig(num_to_keep=_COPIES if settings.scheduler == "pbt" else None),
         ),
     )
     tuner.fit()

@@ -20,8 +20,8 @@ from trainlib.folders.searches import Outcome, Report
 from trainlib.tune.searcher import PARAMETERS
 from trainlib.tune.space import Space
 
-EPOCH, VALUE, BEST = "epoch", "value", "best"
-"""What a trial reports: finished epochs, the metric now, and its best so far."""
+EPOCH, VALUE, BEST, OVER = "epoch", "value", "best", "over"
+"""What a trial reports: finished epochs, the metric now, its best so far, and whether its training is over."""
 _REDUCTION = 3  # of the trials that reach a rung of ASHA, every third goes on
 _NEVER: Any = float("inf")
 _SAMPLES = 3  # trials that the median is taken of at least
@@ -82,6 +82,20 @@ class _Median(_Remembering, MedianStoppingRule):
         self._stopped_trials.discard(trial)
 
 
+class _Population(PopulationBasedTraining):
+    """Copies trials only while there is something left to train.
+
+    A trial that took over weights after their last epoch would end at once: it would be noted with settings that
+    nothing was trained with. Neither does one that is over take over, nor are its last weights handed on.
+    """
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        """Decide on a report; a trial that is over has only to end."""
+        if result.get(OVER):
+            return TrialScheduler.CONTINUE
+        return super().on_trial_result(tune_controller, trial, result)
+
+
 def grace_of(tune: TuneSection, epochs: int) -> int:
     """Return the number of epochs before which no trial is ended."""
     return tune.grace or max(1, round(epochs / 10))
@@ -127,7 +141,7 @@ def make_scheduler(tune: TuneSection, mode: str, epochs: int, space: Space, seed
         def explore(config: dict[str, Any]) -> dict[str, Any]:
             return config | {PARAMETERS: space.mutated(config[PARAMETERS], source)}
 
-        return PopulationBasedTraining(
+        return _Population(
             time_attr=EPOCH,
             metric=VALUE,
             mode=mode,

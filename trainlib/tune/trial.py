@@ -17,11 +17,11 @@ from trainlib.config.schema import Config
 from trainlib.config.varied import vary
 from trainlib.errors import ConfigError, ResourceError, TrainlibError
 from trainlib.folders.search import Trial
-from trainlib.folders.searches import Report, Search
+from trainlib.folders.searches import Report, Search, reports_of
 from trainlib.system.lock import held
 from trainlib.tune.inheritance import bequeath, take_over
 from trainlib.tune.reporting import TrialReport
-from trainlib.tune.schedulers import BEST, EPOCH, VALUE
+from trainlib.tune.schedulers import BEST, EPOCH, OVER, VALUE, grace_of
 from trainlib.tune.searcher import PARAMETERS
 
 _ENDING = 60  # seconds that a trial which is ended early has to close its files
@@ -141,7 +141,7 @@ def train_trial(config: Mapping[str, Any], plan: Plan) -> None:
 
 def _train_noted(plan: Plan, number: int, parameters: dict[str, Any], checkpoint: Any) -> None:
     """Train a trial that no other process works on, and note what becomes of it."""
-    folder = plan.search.folder
+    search, folder, copied = plan.search, plan.search.folder, 0
     try:
         trial = folder.change(number, state="training", error="", parameters=parameters)
         if checkpoint is not None:
@@ -149,7 +149,8 @@ def _train_noted(plan: Plan, number: int, parameters: dict[str, Any], checkpoint
             take_over(source, folder.run(trial))
             if source.parent.name != trial.name:
                 trial = folder.change(number, inherited=int(source.parent.name.rpartition("_")[2]))
-        _train(plan, trial, copies=_is_population(plan.search))
+            copied = reports_of(folder.run(trial), search.metric, search.mode)[-1].epoch
+        _train(plan, trial, copied)
         folder.change(number, state="finished")
     except TrainlibError as error:
         folder.change(number, state="failed", error=" ".join(str(error).split()))
@@ -159,7 +160,12 @@ def _train_noted(plan: Plan, number: int, parameters: dict[str, Any], checkpoint
         raise TrialError(describe(error)) from error
 
 
-def _train(plan: Plan, trial: Trial, *, copies: bool) -> None:
+def _train(plan: Plan, trial: Trial, copied: int) -> None:
+    """Train, and report to Ray; a trial of a population that goes on from a copy was `copied` after that epoch.
+
+    It hands over another copy only when Ray may pause it or let others take over: Ray keeps but a few, and those of
+    every epoch would push out the one that another trial is about to go on from.
+    """
     from trainlib.run import fit
 
     search, run = plan.search, plan.search.folder.run(trial)
@@ -167,13 +173,17 @@ def _train(plan: Plan, trial: Trial, *, copies: bool) -> None:
     if not begun and run.path.exists():  # killed before the first epoch began
         shutil.rmtree(run.path)
 
-    def tell(report: Report) -> None:
+    interval = _interval(search)
+
+    def tell(report: Report, over: bool) -> None:
+        nonlocal copied
         from ray import tune
 
-        figures = {EPOCH: report.epoch, VALUE: report.value, BEST: report.best}
-        if not copies:
+        figures = {EPOCH: report.epoch, VALUE: report.value, BEST: report.best, OVER: over}
+        if over or interval is None or report.epoch - copied < interval:
             tune.report(figures)
             return
+        copied = report.epoch
         with tempfile.TemporaryDirectory(dir=run.path) as temporary:
             bequeath(run, Path(temporary))
             tune.report(figures, checkpoint=tune.Checkpoint.from_directory(temporary))
@@ -182,8 +192,10 @@ def _train(plan: Plan, trial: Trial, *, copies: bool) -> None:
     fit(trial_config(search, trial), ckpt_path="last" if begun else None, record=plan.record, extra=[reporter])
 
 
-def _is_population(search: Search) -> bool:
-    return search.config.tune is not None and search.config.tune.scheduler == "pbt"
+def _interval(search: Search) -> int | None:
+    """Return the number of epochs between two copies of a trial, None where there are no copies."""
+    settings = search.config.tune
+    return grace_of(settings, search.epochs) if settings is not None and settings.scheduler == "pbt" else None
 
 
 def _sentence(error: Exception) -> str:
