@@ -137,9 +137,10 @@ def _surface(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     Returns:
         Boolean mask of the same shape.
     """
-    padded = np.pad(mask, 1)
     inside = mask.copy()
     for axis in range(mask.ndim):
-        for neighbour in (slice(None, -2), slice(2, None)):
-            inside &= padded[tuple(neighbour if other == axis else slice(1, -1) for other in range(mask.ndim))]
-    return mask & ~inside
+        lines, of_mask = np.moveaxis(inside, axis, 0), np.moveaxis(mask, axis, 0)
+        lines[1:] &= of_mask[:-1]
+        lines[:-1] &= of_mask[1:]
+        lines[[0, -1]] = False
+    return mask ^ inside
