@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from trainlib.metrics.case import score_case
+from trainlib.metrics.case import _boxes, score_case
 from trainlib.metrics.overlap import dice_score
 from trainlib.metrics.surface import surface_scores
 
@@ -152,3 +152,16 @@ def test_classes_are_scored_in_their_boxes_as_in_the_whole_image(dtype):
         assert row["dice"] == pytest.approx(dice_score(*masks), nan_ok=True)
         assert row["label_ml"] == pytest.approx(masks[1].sum() * 1.4e-3)
     assert [row["outcome"] for row in rows] == ["found", "found", "found", "missed", "absent", "absent"]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_boxes_of_the_classes_are_the_smallest_that_hold_them(seed):
+    rng = np.random.default_rng(seed)
+    shape = tuple(rng.integers(1, 15, size=2 + seed % 2))
+    maps = [np.where(rng.random(shape) < 0.05, rng.integers(0, 4, shape), 0).astype(np.int16) for _ in range(2)]
+    for value, box in enumerate(_boxes(*maps, 5)[1:], start=1):
+        places = np.argwhere((maps[0] == value) | (maps[1] == value))
+        if places.size:
+            assert [(part.start, part.stop) for part in box] == list(zip(places.min(0), places.max(0) + 1, strict=True))
+        else:
+            assert box == (slice(0, 0),) * len(shape)

@@ -263,26 +263,3 @@ def test_a_spacing_that_is_not_positive_and_finite_is_refused(step):
 def test_a_tolerance_that_is_no_distance_is_refused(tolerance):
     with pytest.raises(ValueError, match="nsd_tolerance to be a distance"):
         surface_scores(np.ones((2, 2), bool), np.ones((2, 2), bool), (1.0, 1.0), tolerance)
-
-
-@pytest.mark.parametrize("cost", [0, math.inf], ids=["tree", "transform"])
-@pytest.mark.parametrize("seed", range(12))
-def test_a_tree_and_a_transform_find_the_same_distances(monkeypatch, seed, cost):
-    """Either is used alone, also where the other would be chosen, against the transform of the whole image."""
-    monkeypatch.setattr("trainlib.metrics.surface._tree_cost", lambda queries, points: cost)
-    prediction, label, spacing, tolerance = random_pair(seed)
-    prediction ^= np.random.default_rng(seed).random(label.shape) < 0.05 * (seed % 4)  # from clean to noisy
-    expected = reference_scores(directed_by_full_transform(prediction, label, spacing), tolerance)
-    np.testing.assert_allclose(surface_scores(prediction, label, spacing, tolerance), expected, rtol=1e-12)
-
-
-def test_a_tree_is_chosen_for_small_surfaces_alone(monkeypatch):
-    transforms = []
-    transform = ndimage.distance_transform_edt
-    monkeypatch.setattr(ndimage, "distance_transform_edt", lambda *a, **k: transforms.append(1) or transform(*a, **k))
-    far = cube([0, 0, 0], shape=(60, 60, 60)) | cube([50, 50, 50], shape=(60, 60, 60))
-    surface_scores(far, cube([0, 0, 0], shape=(60, 60, 60)), (1.0, 1.0, 1.0))
-    assert transforms == []
-    noise = np.random.default_rng(0).random((40, 40, 40)) < 0.3
-    surface_scores(noise, noise[::-1], (1.0, 1.0, 1.0))
-    assert len(transforms) == 2

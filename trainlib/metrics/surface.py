@@ -6,9 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
-from scipy.spatial import cKDTree
 
+from trainlib.metrics.nearest import bounding_box, nearest_distances
 from trainlib.metrics.overlap import check_masks
 
 # Headers keep the spacing in single precision and 3 * 0.7 is not 2.1 in floating point: without this slack
@@ -124,62 +123,9 @@ def _directed_distances(
     """
     # Nothing of either mask lies outside their joint bounding box, so cropping changes no surface and no
     # distance; in a large image it is most of the speed.
-    box = _bounding_box(prediction | label)
+    box = bounding_box(prediction | label)
     predicted, labelled = _surface(prediction[box]), _surface(label[box])
-    return _distances(predicted, labelled, spacing), _distances(labelled, predicted, spacing)
-
-
-def _distances(surface: NDArray[np.bool_], other: NDArray[np.bool_], spacing: Sequence[float]) -> NDArray[np.float64]:
-    """Measure how far each voxel of one surface is from the nearest of another, by whatever is faster.
-
-    A distance transform takes the same time for any surface, a k-d tree next to none for a small one, as those of
-    clean predictions are.
-
-    Args:
-        surface: Boolean mask, not empty.
-        other: Boolean mask of the same shape, not empty.
-        spacing: Size of a voxel along each axis in mm.
-
-    Returns:
-        The distances in mm, in the order of the voxels.
-    """
-    if _tree_cost(int(surface.sum()), int(other.sum())) < other.size:
-        tree = cKDTree(np.argwhere(other) * spacing, compact_nodes=False, balanced_tree=False)
-        nearest: NDArray[np.float64] = tree.query(np.argwhere(surface) * spacing)[0]
-        return nearest
-    # Where the nearest voxel is; the distances of the whole array, of which few are needed, take half as long again.
-    places = ndimage.distance_transform_edt(~other, spacing, return_distances=False, return_indices=True)
-    steps = (places[:, surface] - np.nonzero(surface)) * np.reshape(spacing, (-1, 1))
-    return np.sqrt((steps**2).sum(axis=0))
-
-
-def _tree_cost(queries: int, points: int) -> float:
-    """Estimate what it costs to build a k-d tree and to search it, in voxels of a distance transform.
-
-    The figures were measured. A search from nearby, as between two surfaces that are much alike, goes straight to its
-    end; from far off, as from the specks that a network predicts at first, the more points it passes the more there
-    are.
-    """
-    from_nearby = queries < 4 * points
-    search = 18.0 if from_nearby else max(8.0, 0.14 * points**0.65)
-    return 2.0 * points + search * queries
-
-
-def _bounding_box(mask: NDArray[np.bool_]) -> tuple[slice, ...]:
-    """Find the smallest box that holds a mask.
-
-    Args:
-        mask: Boolean mask, not empty.
-
-    Returns:
-        One slice per axis.
-    """
-    box = []
-    for axis in range(mask.ndim):
-        others = tuple(other for other in range(mask.ndim) if other != axis)
-        occupied = np.flatnonzero(mask.any(axis=others))
-        box.append(slice(int(occupied[0]), int(occupied[-1]) + 1))
-    return tuple(box)
+    return nearest_distances(predicted, labelled, spacing), nearest_distances(labelled, predicted, spacing)
 
 
 def _surface(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -191,9 +137,10 @@ def _surface(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     Returns:
         Boolean mask of the same shape.
     """
-    padded = np.pad(mask, 1)
     inside = mask.copy()
     for axis in range(mask.ndim):
-        for neighbour in (slice(None, -2), slice(2, None)):
-            inside &= padded[tuple(neighbour if other == axis else slice(1, -1) for other in range(mask.ndim))]
-    return mask & ~inside
+        lines, of_mask = np.moveaxis(inside, axis, 0), np.moveaxis(mask, axis, 0)
+        lines[1:] &= of_mask[:-1]
+        lines[:-1] &= of_mask[1:]
+        lines[[0, -1]] = False
+    return mask ^ inside
