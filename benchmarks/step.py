@@ -19,6 +19,7 @@ from trainlib.config.load import load_config
 from trainlib.config.schema import Config
 from trainlib.data.module import CSVDataModule
 from trainlib.data.phantom import CLASSES, make_dataset
+from trainlib.ending import entered
 from trainlib.folders.run import RunFolder
 from trainlib.seeding import seed_all
 from trainlib.tasks import TASKS
@@ -64,8 +65,10 @@ def with_trainlib(config: Config, batches: list[Any], folder: RunFolder) -> list
     """Train with everything that `fit` switches on, and return the seconds of each step."""
     clock = Clock()
     folder.path.mkdir(parents=True)
-    trainer = make_trainer(config, [*build_callbacks("fit", config, folder), clock], [tensorboard(folder, None)])
-    trainer.fit(TASKS[config.task](config), datamodule=Fixed(config, batches))
+    callbacks = build_callbacks("fit", config, folder)
+    trainer = make_trainer(config, [*callbacks, clock], [tensorboard(folder, None)])
+    with entered(callbacks):
+        trainer.fit(TASKS[config.task](config), datamodule=Fixed(config, batches))
     return [end - start for start, end in pairwise(clock.starts)][5:]
 
 

@@ -5,8 +5,10 @@ import pytest
 from scipy import ndimage
 from scipy.spatial.distance import cdist
 
-from trainlib.metrics import nearest
-from trainlib.metrics.nearest import bounding_box, by_planes, nearest_distances
+from trainlib.metrics import nearest, planes
+from trainlib.metrics.boxes import bounding_box
+from trainlib.metrics.nearest import nearest_distances
+from trainlib.metrics.planes import by_planes
 
 METHODS = ["planes", "tree", "transform"]
 SPACINGS = [(1.0, 1.0, 1.0), (0.3, 0.3, 5.0), (4.0, 0.7, 0.9), (0.2, 3.0, 1.1)]
@@ -106,7 +108,7 @@ def test_random_masks_of_any_density_agree_with_the_full_transform(seed):
 def test_sums_taken_in_chunks_are_those_taken_at_once(monkeypatch, cached):
     queries, targets = specks(LONG, 0.1), specks(LONG, 0.02, seed=1)
     at_once = by_planes(queries, targets, SPACINGS[2])
-    monkeypatch.setattr(nearest, "CACHED", cached)
+    monkeypatch.setattr(planes, "CACHED", cached)
     np.testing.assert_array_equal(by_planes(queries, targets, SPACINGS[2]), at_once)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from trainlib.metrics.nearest import bounding_box
+from trainlib.metrics.boxes import bounding_box
 from trainlib.metrics.overlap import check_shapes, dice_score
 from trainlib.metrics.surface import SurfaceScores, check_spacing, surface_scores
 

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trainlib.metrics.nearest import bounding_box, nearest_distances
+from trainlib.metrics.boxes import bounding_box
+from trainlib.metrics.nearest import nearest_distances
 from trainlib.metrics.overlap import check_masks
 
 # Headers keep the spacing in single precision and 3 * 0.7 is not 2.1 in floating point: without this slack
