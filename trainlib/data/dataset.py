@@ -18,6 +18,7 @@ from trainlib.config.schema import Config
 from trainlib.data.cache import NoCache
 from trainlib.data.failures import explain_failure, wrong_result
 from trainlib.data.labels import read_label
+from trainlib.data.lean.table import make_lean
 from trainlib.data.plain import plain_tensor
 from trainlib.data.positions import insert_positions, needs_wide_label
 from trainlib.data.prepare import Prepared
@@ -79,6 +80,7 @@ class TrainDataset(Dataset[Any]):
         self._positions = insert_positions(augment)
         self._wide_label = needs_wide_label(augment)
         self._seed = Reseeder(augment)
+        make_lean(augment)
 
     def __len__(self) -> int:
         return len(self.cases)
