@@ -64,8 +64,8 @@ class Places:
     def _scaled(self) -> torch.Tensor:
         """The places as parts of half the size, last axis first."""
         scaled = torch.empty(self.places.shape, dtype=torch.float64)
-        for out, along, count in zip(scaled, self.places.flip(0), reversed(self.size), strict=True):
-            out.copy_(along).mul_(2.0 / max(2, count))
+        for axis, count in enumerate(self.size):
+            scaled[-1 - axis].copy_(self.places[axis]).mul_(2.0 / max(2, count))
         return scaled
 
 
