@@ -192,7 +192,7 @@ def test_failing_monai_transform_is_named(root: Path) -> None:
 
 
 def test_a_leaner_transform_is_named_as_that_of_monai(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("trainlib.data.lean.affine.Places", None)
+    monkeypatch.setattr("trainlib.data.lean.affine._scaled", None)
     affine = {"RandAffined": {"rotate_range": [0.3, 0.3, 0.3], "prob": 1.0}}
     failure = train_set(make_config(root, transforms={"train": [affine]}))[0, 0]
     assert isinstance(failure, CaseFailure)

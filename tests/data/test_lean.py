@@ -92,22 +92,6 @@ def test_places_halfway_between_voxels_are_decided_as_by_monai(size: tuple[int, 
     assert_equal_for_seeds(LeanAffine(lean), plain, sample(size, torch.uint8), 2)
 
 
-def test_most_places_are_rounded_without_grid_sample(monkeypatch: pytest.MonkeyPatch) -> None:
-    from trainlib.data.lean import places
-
-    asked: list[int] = []
-    real = places.grid_sample
-
-    def counting(image: Any, grid: Any, mode: str, *args: Any, **settings: Any) -> Any:
-        asked.append(grid[..., 0].numel() if mode == "nearest" else 0)
-        return real(image, grid, mode, *args, **settings)
-
-    monkeypatch.setattr(places, "grid_sample", counting)
-    lean = LeanAffine(affine(prob=1.0, padding_mode="border"))
-    lean(sample((40, 56, 40), torch.uint8))
-    assert 0 <= sum(asked) < 100
-
-
 def test_sizes_may_change_from_case_to_case() -> None:
     lean, plain = LeanAffine(affine()), affine()
     for size in [(12, 9, 7), (9, 12, 7), (12, 9, 7)]:
@@ -132,7 +116,7 @@ def test_a_large_grid_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_data_of_another_kind_goes_to_monai(change: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     lean, plain = LeanAffine(affine()), affine()
-    monkeypatch.setattr("trainlib.data.lean.affine.Places", None)
+    monkeypatch.setattr("trainlib.data.lean.affine._scaled", None)
     assert_equal_for_seeds(lean, plain, change(sample((12, 9, 7), torch.uint8)), 5)
 
 

@@ -10,17 +10,16 @@ import torch
 from monai.config import USE_COMPILED
 from monai.data.meta_obj import get_track_meta
 from monai.transforms import RandAffine, RandAffined, RandAffineGrid, Resample
-
-from trainlib.data.lean.places import Places
+from torch.nn.functional import grid_sample
 
 _DTYPES = (torch.uint8, torch.int16, torch.int32, torch.float32)
 _KEPT = 2**21  # voxels of the largest grid that is kept, which takes 32 MB
 
 
 class LeanAffine:
-    """What `RandAffined` does, in half the time.
+    """What `RandAffined` does, in two thirds of the time.
 
-    MONAI makes the grid of all voxels for each sample and its form for `grid_sample` for each key.
+    MONAI makes the grid of all voxels for each sample, and brings it to the form for `grid_sample` for each key.
 
     Args:
         original: The transform of MONAI, which draws the random numbers.
@@ -53,11 +52,15 @@ class LeanAffine:
         size = data[own.keys[0]].shape[1:]
         own.rand_affine.rand_affine_grid(size, lazy=True)  # draws anew, and makes the matrix alone
         matrix = own.rand_affine.rand_affine_grid.get_transformation_matrix().to(torch.float32)
-        places = Places((matrix @ self._identity(size).view(len(matrix), -1))[:-1], size)
-        modes = zip(own.keys, own.mode, own.padding_mode, strict=True)
-        return {**data, **{key: places.values(data[key], str(mode), str(padding)) for key, mode, padding in modes}}
+        grid = _scaled(matrix @ self._identity(size).view(len(matrix), -1), size)
+        found = {}
+        for key, mode, padding in zip(own.keys, own.mode, own.padding_mode, strict=True):
+            image = data[key].to(torch.float64)[None]
+            values = grid_sample(image, grid, str(mode), str(padding), align_corners=False)
+            found[key] = values[0].to(torch.float32)
+        return {**data, **found}
 
-    def _knows(self, data: Mapping[Any, Any]) -> bool:
+    def _knows(self, data: Any) -> bool:
         """Tell whether all keys are there, as plain tensors of one size."""
         if get_track_meta() or not isinstance(data, Mapping):
             return False
@@ -76,3 +79,19 @@ class LeanAffine:
         if math.prod(size) <= _KEPT:
             self._grid = grid
         return grid
+
+
+def _scaled(places: torch.Tensor, size: torch.Size) -> torch.Tensor:
+    """Bring places to the form for `grid_sample`: parts of half the size in double precision, last axis first.
+
+    Args:
+        places: Voxels from the centre along each axis, and ones, float32, shape (axes + 1, voxels).
+        size: Size of the image.
+
+    Returns:
+        Shape (1, *size, axes).
+    """
+    scaled = torch.empty(len(size), places.shape[1], dtype=torch.float64)
+    for axis, count in enumerate(size):
+        scaled[-1 - axis].copy_(places[axis]).mul_(2.0 / max(2, count))
+    return scaled.view(1, len(size), *size).movedim(1, -1)
