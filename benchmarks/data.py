@@ -21,7 +21,7 @@ from trainlib.data.dataset import collate
 from trainlib.data.module import CSVDataModule
 
 BRAIN = HIPPOCAMPUS.with_name("brain")
-SAMPLES = 40
+SAMPLES = 200  # so many draws that either has about as many random transforms as their probabilities say
 _CROPS = {
     "RandSpatialCropd": "{RandSpatialCropd: {roi_size: [96, 96, 96]}}",
     "RandCropByPosNegLabeld": "{RandCropByPosNegLabeld: {spatial_size: [96, 96, 96], num_samples: 1}}",
@@ -29,11 +29,12 @@ _CROPS = {
 
 
 def sampler(config: Config, count: int) -> Callable[[], list[Any]]:
-    """Return what gets the first samples of an epoch from trainlib, as batches of one case."""
+    """Return what gets the samples of the first epochs from trainlib, as batches of one case."""
     module = CSVDataModule(config)
     module.setup("fit")
     dataset = module._datasets["train"]
-    return lambda: [collate([dataset[0, i % len(dataset.cases)]]) for i in range(count)]  # type: ignore[attr-defined]
+    size = len(dataset.cases)  # type: ignore[attr-defined]
+    return lambda: [collate([dataset[divmod(i, size)]]) for i in range(count)]
 
 
 def peer(config: Config, kind: type[Dataset], count: int, **settings: Any) -> Callable[[], list[Any]]:

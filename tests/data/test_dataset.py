@@ -13,6 +13,7 @@ from monai.data import MetaTensor
 from monai.data.meta_obj import get_track_meta
 
 from tests.data.helpers import CROP, LOAD, label_map, make_cases, make_config, ready, save, volume
+from trainlib.build.pipelines import build_pipeline
 from trainlib.config.schema import Config
 from trainlib.data.dataset import CaseFailure, EvaluationDataset, FillDataset, TrainDataset, collate
 from trainlib.data.module import CSVDataModule
@@ -162,6 +163,16 @@ def test_several_crops_of_a_case_become_items_of_a_batch(root: Path) -> None:
     assert batch["case"] == ["i0"] * 3 + ["i1"] * 3
 
 
+def test_a_pipeline_may_serve_several_data_sets(root: Path) -> None:
+    affine = {"RandAffined": {"rotate_range": [0.3, 0.3, 0.3], "prob": 0.9}}
+    config = make_config(root, transforms={"train": [affine, *NOISE]})
+    first = train_set(config)
+    pipeline = build_pipeline(config, "train")
+    for _ in range(2):
+        other = TrainDataset(first.cases, first.cache, pipeline, config)
+        np.testing.assert_array_equal(image(other, 0, 1), image(first, 0, 1))
+
+
 def test_failing_augmentation_becomes_a_sentence_with_case_transform_and_line(root: Path) -> None:
     failure = train_set(patched(root, {"Faulty": {"keys": ["image"]}}))[0, 1]
     assert failure == CaseFailure(
@@ -178,6 +189,15 @@ def test_failing_monai_transform_is_named(root: Path) -> None:
     begin = "train.csv:2 (i0.nii.gz): transforms.train[1].RandCropByPosNegLabeld failed on image (1, 12, 10, 9), "
     assert failure.sentence.startswith(begin)
     assert "ValueError: The size of the proposed random crop ROI is larger than the image size" in failure.sentence
+
+
+def test_a_leaner_transform_is_named_as_that_of_monai(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trainlib.data.lean.affine._scaled", None)
+    affine = {"RandAffined": {"rotate_range": [0.3, 0.3, 0.3], "prob": 1.0}}
+    failure = train_set(make_config(root, transforms={"train": [affine]}))[0, 0]
+    assert isinstance(failure, CaseFailure)
+    begin = "train.csv:2 (i0.nii.gz): transforms.train[0].RandAffined failed on image (1, 12, 10, 9), "
+    assert failure.sentence.startswith(begin)
 
 
 def test_crop_of_the_image_alone_is_told(root: Path) -> None:

@@ -20,6 +20,7 @@ CASE = {
         {"class": "Orientationd", "empty": {}, "none": []},
     ],
     "empty": torch.zeros(0, 3),
+    "others": [torch.tensor([True, False]), torch.ones(3).to(torch.bfloat16), torch.tensor(7, dtype=torch.int16)],
     "number": 0.1,
 }
 
@@ -34,24 +35,39 @@ def same(one: object, other: object) -> bool:
     return type(one) is type(other) and one == other
 
 
-def test_tensors_numbers_texts_and_their_containers_come_back(tmp_path: Path) -> None:
-    path = tmp_path / "case.safetensors"
+@pytest.fixture(params=["read", "mapped"])
+def path(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Name a file that is read as a whole, or mapped."""
+    if request.param == "mapped":
+        monkeypatch.setattr("trainlib.data.storage._SMALL", -1)
+    return tmp_path / "case.safetensors"
+
+
+def test_tensors_numbers_texts_and_their_containers_come_back(path: Path) -> None:
     path.write_bytes(packed(CASE))
     assert same(unpacked(path), CASE)
 
 
-def test_what_is_written_to_a_tensor_stays_in_memory(tmp_path: Path) -> None:
-    path = tmp_path / "case.safetensors"
+def test_what_is_not_needed_is_left_out(path: Path) -> None:
+    path.write_bytes(packed(CASE))
+    assert same(unpacked(path, ("label", "number", "absent")), {key: CASE[key] for key in ("label", "number")})
+
+
+def test_what_is_written_to_a_tensor_stays_in_memory(path: Path) -> None:
     path.write_bytes(packed(CASE))
     unpacked(path)["image"].zero_()
     assert same(unpacked(path), CASE)
 
 
-@pytest.mark.parametrize("content", [b"", b"abc", packed(CASE)[:200]])
-def test_a_damaged_file_is_an_error(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "case.safetensors"
+@pytest.mark.parametrize("content", [b"", b"abc", packed(CASE)[:200], packed(CASE)[:-1], packed(CASE) + b" "])
+def test_a_damaged_file_is_an_error(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(Exception, match=r"[Hh]eader|incomplete|[Mm]etadata"):
+        unpacked(path)
+
+
+def test_a_file_that_is_not_there_is_told_apart(path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
         unpacked(path)
 
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +39,8 @@ class NoCache:
     def __init__(self, prepare: Callable[[Case], Prepared]) -> None:
         self.prepare = prepare
 
-    def get(self, case: Case) -> Prepared:
-        """Return the prepared case."""
+    def get(self, case: Case, needed: Collection[str] | None = None) -> Prepared:
+        """Return the prepared case: at least what is needed of it, which is all by default."""
         return self.prepare(case)
 
     def has(self, case: Case) -> bool:
@@ -69,7 +69,7 @@ class MemoryCache(NoCache):
         super().__init__(prepare)
         self._kept: dict[Case, Prepared] = {}
 
-    def get(self, case: Case) -> Prepared:
+    def get(self, case: Case, needed: Collection[str] | None = None) -> Prepared:
         """Return a copy of the prepared case, for a transform may work in place."""
         if case not in self._kept:
             self._kept[case] = self.prepare(case)
@@ -121,11 +121,11 @@ class DiskCache(NoCache):
             name = self._names[case] = digest[:34]
         return os.path.join(self.folder, name[:2], f"{name[2:]}.safetensors")
 
-    def get(self, case: Case) -> Prepared:
+    def get(self, case: Case, needed: Collection[str] | None = None) -> Prepared:
         """Return the prepared case; a file that cannot be read is written anew."""
         path = self.path(case)
         try:
-            prepared: Prepared = unpacked(path)
+            prepared: Prepared = unpacked(path, needed)
         except FileNotFoundError:
             return self._write(case)
         except Exception as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ from trainlib.config.schema import Config
 from trainlib.data.cache import NoCache
 from trainlib.data.failures import explain_failure, wrong_result
 from trainlib.data.labels import read_label
+from trainlib.data.lean.table import make_lean
 from trainlib.data.plain import plain_tensor
 from trainlib.data.positions import insert_positions, needs_wide_label
 from trainlib.data.prepare import Prepared
@@ -74,11 +76,13 @@ class TrainDataset(Dataset[Any]):
     def __init__(self, cases: Sequence[Case], cache: NoCache, augment: Compose, config: Config) -> None:
         self.cases = cases
         self.cache = cache
-        self.augment = augment
+        self.augment = copy(augment)  # whose list of transforms is changed
         self.config = config
-        self._positions = insert_positions(augment)
-        self._wide_label = needs_wide_label(augment)
-        self._seed = Reseeder(augment)
+        self._positions = insert_positions(self.augment)
+        self._wide_label = needs_wide_label(self.augment)
+        self._needed = (IMAGE, LABEL, "positions") if self._positions else (IMAGE, LABEL)
+        self._seed = Reseeder(self.augment)
+        make_lean(self.augment)
 
     def __len__(self) -> int:
         return len(self.cases)
@@ -89,7 +93,7 @@ class TrainDataset(Dataset[Any]):
         seed = derive_seed(self.config.seed, *draw)
         try:
             with isolated_random_state(seed):
-                prepared = self.cache.get(case)
+                prepared = self.cache.get(case, self._needed)
                 self._seed(seed)
                 for step in self._positions:
                     step.tell(prepared)

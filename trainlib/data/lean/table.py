@@ -1,0 +1,35 @@
+"""Which transforms of MONAI are carried out in a leaner way, and when."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Any
+
+from monai.transforms import Compose, RandAffined
+
+from trainlib.data.lean.affine import LeanAffine
+
+VERSIONS = ("1.5.0", "1.5.1", "1.5.2", "1.6.0", "1.6.1")
+"""Those of MONAI whose results were compared."""
+_LEAN = {RandAffined: LeanAffine}
+
+
+def make_lean(augment: Compose) -> None:
+    """Put leaner transforms in place of those of a training pipeline that are known to the letter.
+
+    Each draws its random numbers by the transform that it stands for, which it also calls for data that it does not
+    know, so that all must be seeded before. A class derived from MONAI's, one whose call is patched, one inside of
+    another transform and one of another version of MONAI stay as they are.
+
+    Args:
+        augment: The pipeline.
+    """
+    if version("monai") in VERSIONS:
+        augment.transforms = tuple(map(_lean, augment.transforms))
+
+
+def _lean(step: Any) -> Any:
+    lean = _LEAN.get(type(step))
+    if lean is None or not type(step).__call__.__module__.startswith("monai."):
+        return step
+    return lean(step) if lean.suits(step) else step
