@@ -18,6 +18,7 @@ from trainlib.processes import interleaved
 from trainlib.seeding import seed_all
 from trainlib.tasks.batch import Batch, Geometry
 from trainlib.tasks.failures import component, named, shape_of
+from trainlib.tasks.layout import by_channel, by_voxel, channels_last
 from trainlib.tasks.outputs import OutputWatch, is_finite
 from trainlib.tasks.precise import all_digits, in_single
 from trainlib.tasks.stitching import Slab, slabs
@@ -53,6 +54,8 @@ class NetworkModule(LightningModule):
             return
         seed_all(self.config.seed)
         self.network = build_model(self.config)
+        if self.config.model.channels_last:
+            channels_last(self.network)
         if mistakes := freeze_mistakes(self.config, self.network):
             raise ComponentError(mistakes)
         self._frozen = freeze(self.network, self.config.model.freeze)
@@ -88,7 +91,9 @@ class NetworkModule(LightningModule):
 
     def called(self, image: torch.Tensor) -> Any:
         """Call the network itself, whatever it returns."""
-        return in_single(self.network(image))
+        if not self.config.model.channels_last:
+            return in_single(self.network(image))
+        return by_channel(in_single(self.network(by_voxel(image))))
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """Return the loss and the scores of whole cases."""
