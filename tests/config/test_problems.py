@@ -73,6 +73,10 @@ QUOTE = "Put it in quotes: YAML reads yes, no, on and off as true and false."
         # pipelines
         ("transforms: {train: RandFlipd}", "transforms.train: expected a list, found 'RandFlipd'."),
         ("transforms: {train: null}", "transforms.train: expected a list, found nothing."),
+        ("transforms: {augment_on: gpu}",
+         "transforms.augment_on: expected 'workers' or 'device', found 'gpu'."),
+        ("transforms: {augment: device}",
+         "transforms.augment is not a setting. Did you mean transforms.augment_on?"),
         ("transforms: {train: {RandFlipd: {}}}", "transforms.train: expected a list, found {'RandFlipd': {}}."),
         ("transforms: {train: [null]}", f"transforms.train[0]: {COMPONENT}, found nothing."),
         ("transforms: {train: [LoadImaged, [A]]}", f"transforms.train[1]: {COMPONENT}, found ['A']."),

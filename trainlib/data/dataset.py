@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from monai.data import set_track_meta
-from monai.data.meta_obj import get_track_meta
 from monai.transforms import Compose
 from torch.utils.data import Dataset, default_collate, get_worker_info
 
 from trainlib.build.roles import IMAGE, LABEL, TARGET
 from trainlib.config.schema import Config
+from trainlib.data.augmenting import PENDING, DeviceAugmentation, Pending
 from trainlib.data.cache import NoCache
 from trainlib.data.failures import explain_failure, wrong_result
 from trainlib.data.labels import read_label
-from trainlib.data.plain import plain_tensor
+from trainlib.data.plain import plain_tensor, untracked
 from trainlib.data.positions import insert_positions, needs_wide_label
 from trainlib.data.prepare import Prepared
 from trainlib.data.reseeding import Reseeder
@@ -28,17 +26,6 @@ from trainlib.errors import DataError, DiskFullError
 from trainlib.seeding import derive_seed, isolated_random_state
 
 Item = dict[str, Any]
-
-
-@contextmanager
-def _untracked() -> Iterator[None]:
-    """Work on plain tensors: what is done to a training crop is never undone, and keeping account costs time."""
-    tracked = get_track_meta()
-    set_track_meta(False)
-    try:
-        yield
-    finally:
-        set_track_meta(tracked)
 
 
 @dataclass(frozen=True)
@@ -69,6 +56,9 @@ class TrainDataset(Dataset[Any]):
         cache: Where prepared cases come from.
         augment: The training pipeline.
         config: The config.
+
+    Attributes:
+        on_device: What is going to finish the batches on the device that trains; None where they are finished here.
     """
 
     def __init__(self, cases: Sequence[Case], cache: NoCache, augment: Compose, config: Config) -> None:
@@ -79,6 +69,7 @@ class TrainDataset(Dataset[Any]):
         self._positions = insert_positions(augment)
         self._wide_label = needs_wide_label(augment)
         self._seed = Reseeder(augment)
+        self.on_device: DeviceAugmentation | None = None
 
     def __len__(self) -> int:
         return len(self.cases)
@@ -96,8 +87,8 @@ class TrainDataset(Dataset[Any]):
                 data = {key: prepared[key] for key in (IMAGE, LABEL) if key in prepared}
                 if self._wide_label and LABEL in data:
                     data[LABEL] = data[LABEL].to(torch.int16)
-                with _untracked():
-                    crops = self.augment(data)
+                with untracked():
+                    crops = self.augment(data, end=self.on_device.start if self.on_device else None)
         except (DataError, DiskFullError) as error:
             return CaseFailure.of(error)
         except Exception as error:
@@ -108,13 +99,17 @@ class TrainDataset(Dataset[Any]):
             {key: plain_tensor(crop[key]) for key in (IMAGE, LABEL) if key in crop} | _names(case)
             for crop in (crops if isinstance(crops, list) else [crops])
         ]
-        for item in items:
-            item[IMAGE] = item[IMAGE].float()
+        label_type = prepared[LABEL].dtype if LABEL in prepared else None
+        for number, item in enumerate(items):
             item.update(_target(case))
+            if self.on_device:
+                item[PENDING] = Pending(seed, number, label_type)
+            else:
+                item[IMAGE] = item[IMAGE].float()
             if LABEL not in item:
                 continue
-            # Some transforms make a float of the label, and only when they are drawn.
-            item[LABEL] = item[LABEL].to(prepared[LABEL].dtype)
+            if not self.on_device:  # some transforms make a float of the label, and only when they are drawn
+                item[LABEL] = item[LABEL].to(label_type)
             if item[IMAGE].shape[1:] != item[LABEL].shape[1:]:
                 return CaseFailure(
                     f"{case}: image and label differ in shape after transforms.train: {tuple(item[IMAGE].shape[1:])} "
