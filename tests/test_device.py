@@ -64,6 +64,17 @@ def test_what_nobody_asked_for_follows_from_the_device(
     assert precision(make(**arguments)) == expected
 
 
+@pytest.mark.parametrize(("dims", "cudnn", "expected"), [(3, 91002, "32-true"), (3, 91500, "bf16-mixed"),
+                                                         (2, 91002, "bf16-mixed")])  # fmt: skip
+def test_a_torch_that_is_slow_with_it_does_without(
+    monkeypatch: pytest.MonkeyPatch, dims: int, cudnn: int, expected: str
+) -> None:
+    pretend(monkeypatch, True)
+    monkeypatch.setattr(torch, "__version__", "2.9.1+cu128")
+    monkeypatch.setattr(torch.backends.cudnn, "version", lambda: cudnn)
+    assert precision(Config.model_validate({"data": DATA | {"spatial_dims": dims}})) == expected
+
+
 def test_the_trainer_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
     assert trainer.make_trainer(make(), []).precision == "32-true"
     monkeypatch.setattr(trainer, "precision", lambda _: "bf16-mixed")

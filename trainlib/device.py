@@ -7,6 +7,7 @@ import logging
 import torch
 
 from trainlib.config.schema import Config
+from trainlib.system.convolutions import slow_in_half
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +28,7 @@ def precision(config: Config) -> str:
     given = config.trainer.get("precision")
     if given is not None:
         return str(given)
-    return HALF if uses_cuda(config) and _have_bfloat16() else SINGLE
+    return HALF if uses_cuda(config) and _have_bfloat16() and not _is_slow(config) else SINGLE
 
 
 def _have_bfloat16() -> bool:
@@ -37,6 +38,11 @@ def _have_bfloat16() -> bool:
             if not torch.cuda.is_bf16_supported(including_emulation=False):
                 return False
     return True
+
+
+def _is_slow(config: Config) -> bool:
+    """Tell whether torch is one whose 3-D convolutions are slower in half precision."""
+    return config.data.spatial_dims == 3 and slow_in_half(torch.__version__, torch.backends.cudnn.version())
 
 
 def tell_precision(config: Config) -> None:
