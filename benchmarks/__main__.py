@@ -6,7 +6,7 @@ import argparse
 from importlib import import_module
 from pathlib import Path
 
-PARTS = ["startup", "step", "data", "metrics", "validation", "inference", "growth", "callbacks", "viewer"]
+PARTS = ["startup", "step", "data", "metrics", "validation", "inference", "growth", "callbacks", "viewer", "gpu"]
 
 
 def main() -> None:

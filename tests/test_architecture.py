@@ -20,6 +20,7 @@ ORDER = [
     "seeding",
     "weights",
     "config",
+    "device",
     "memory",
     "build",
     "metrics",

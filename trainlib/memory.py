@@ -11,6 +11,7 @@ import torch
 from trainlib.config.schema import Config
 from trainlib.config.sources import dotted
 from trainlib.config.window import window_setting
+from trainlib.device import SINGLE, precision
 
 _CPU = "DefaultCPUAllocator: can't allocate memory"
 # What CUDA, cuDNN, cuBLAS and Apple's MPS say; only the first has an exception of its own.
@@ -96,9 +97,9 @@ def _of_window(config: Config | None) -> Iterator[str]:
 
 
 def _of_precision(config: Config | None) -> Iterator[str]:
-    precision = "32-true" if config is None else str(config.trainer.get("precision", "32-true"))
-    if "16" not in precision:
-        yield f"set trainer.precision to 16-mixed{_now(config and precision)}"
+    present = SINGLE if config is None else precision(config)
+    if "16" not in present:
+        yield f"set trainer.precision to 16-mixed{_now(config and present)}"
 
 
 def _of_network(config: Config | None, where: str) -> Iterator[str]:

@@ -7,12 +7,13 @@ from functools import partial
 from typing import Any, TypeVar
 
 from trainlib.config.schema import Config
+from trainlib.device import uses_cuda
 from trainlib.errors import ConfigError, Problem
 from trainlib.processes import Place, joined, place
 from trainlib.processes.console import only_warnings
 from trainlib.processes.supervisor import Supervisor
 from trainlib.system.signals import interruptible
-from trainlib.trainer import device_count, uses_cuda
+from trainlib.trainer import device_count
 
 T = TypeVar("T")
 

@@ -11,19 +11,19 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-import torch
 from lightning import Callback, LightningModule, Trainer
 from lightning.fabric.plugins import ClusterEnvironment
 from lightning.fabric.plugins.environments import LightningEnvironment
 from lightning.pytorch.callbacks import Checkpoint, ProgressBar
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
-from lightning.pytorch.plugins import CheckpointIO
+from lightning.pytorch.plugins import CheckpointIO, Precision
 from lightning.pytorch.profilers import PassThroughProfiler
 
 from trainlib.build.patches import describe
 from trainlib.checkpoints.checkpoint import AtomicCheckpointIO, read_checkpoint
 from trainlib.config.schema import Config
 from trainlib.data.workers import explain_worker_death
+from trainlib.device import precision
 from trainlib.errors import CheckpointError, ConfigError, DiskFullError, ResourceError
 from trainlib.folders.run import RunFolder
 from trainlib.memory import explain_memory
@@ -54,11 +54,6 @@ def device_count(config: Config) -> int:
     return int(trainer.num_devices)
 
 
-def uses_cuda(config: Config) -> bool:
-    """Tell whether GPUs of NVIDIA or AMD are used."""
-    return torch.cuda.is_available() and config.trainer.get("accelerator") in (None, "auto", "gpu", "cuda")
-
-
 def make_trainer(config: Config, callbacks: list[Callback], loggers: Sequence[Logger] = ()) -> Trainer:
     """Make a Trainer with the arguments of the config, its loggers excepted."""
     settings: dict[str, Any] = {
@@ -70,6 +65,8 @@ def make_trainer(config: Config, callbacks: list[Callback], loggers: Sequence[Lo
     }
     settings |= {name: value for name, value in config.trainer.items() if _is_argument(name, value)}
     settings["plugins"] = _plugins(settings.get("plugins"))
+    if not any(isinstance(plugin, Precision) for plugin in settings["plugins"]):
+        settings["precision"] = precision(config)
     settings["enable_progress_bar"] = any(isinstance(callback, ProgressBar) for callback in callbacks)
     checkpointing = any(isinstance(callback, Checkpoint) for callback in callbacks)
     try:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from trainlib import Config
 from trainlib.commands.reproduce.environment import (
     Environment,
     compare_environments,
@@ -21,12 +22,14 @@ FACTS = {
     "cpu": "AMD EPYC 7763",
     "instructions": "AVX2",
     "gpus": ["NVIDIA A100"],
+    "precision": "bf16-mixed",
     "cuda": "12.8",
     "cudnn": 91002,
     "torch": "2.13.0+cu128",
     "threads": 8,
     "host": "alpha",
 }
+DATA = {"train_csv": "train.csv", "valid_csv": "valid.csv", "classes": ["background", "organ"]}
 PACKAGES = {"torch": "2.13.0", "monai": "1.6.1", "rich": "15.0.0", "nvidia-cudnn-cu12": "9.10.2"}
 
 
@@ -41,6 +44,7 @@ def environment(packages: dict[str, str] | None = None, **facts: Any) -> Environ
         ({"cpu": "Intel Xeon"}, "cpu", True),
         ({"instructions": "AVX512"}, "instructions", True),
         ({"gpus": []}, "gpus", True),
+        ({"precision": "32-true"}, "precision", True),
         ({"cuda": None}, "cuda", True),
         ({"platform": "Linux-6.8.0-41-generic-x86_64-with-glibc2.36"}, "platform", False),
         ({"platform": "Linux-6.1.0-18-amd64-x86_64-with-glibc2.41"}, "platform", True),
@@ -92,7 +96,7 @@ def test_what_an_older_snapshot_lacks_is_not_compared() -> None:
 
 
 def test_the_environment_of_this_process_is_read_back_as_it_was_written(tmp_path: Path) -> None:
-    now = present_environment()
+    now = present_environment(Config.model_validate({"data": DATA}))
     (tmp_path / "environment.json").write_text(json.dumps(now.facts))
     (tmp_path / "requirements.txt").write_text("".join(f"{name}=={v}\n" for name, v in now.packages.items()))
     then = read_environment(tmp_path)

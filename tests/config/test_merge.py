@@ -37,6 +37,10 @@ def test_the_sections_of_one_component_are_known() -> None:
         ({"model": {"A": {"x": 1}}}, {"model": {"A": 5}}, {"model": {"A": 5}}),
         ({"model": {"A": {"x": 1}}}, {"model": {"A": {}, "B": {}}}, {"model": {"A": {}, "B": {}}}),
         ({"model": {"A": {"x": 1}}}, {"model": None}, {"model": None}),
+        ({"model": {"A": {}, "weights": "a.ckpt", "channels_last": True, "compile": {"dynamic": False}}},
+         {"model": {"B": {}, "compile": {"mode": "max-autotune"}}},
+         {"model": {"B": {}, "channels_last": True, "compile": {"dynamic": False, "mode": "max-autotune"}}}),
+        ({"model": {"A": {}, "compile": True}}, {"model": {"compile": False}}, {"model": {"A": {}, "compile": False}}),
         ({"loss": {"A": {"x": {"p": 1}}}}, {"loss": {"A": {"x": {"q": 2}}}}, {"loss": {"A": {"x": {"p": 1, "q": 2}}}}),
     ],
 )  # fmt: skip

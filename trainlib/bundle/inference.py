@@ -14,6 +14,7 @@ from trainlib.errors import DataError
 
 LOAD = "monai.transforms.LoadImaged"
 _TIFF = (".tif", ".tiff")
+_WITH_BFLOAT16 = "$torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)"
 
 
 def inference_config(config: Config) -> dict[str, Any]:
@@ -106,13 +107,20 @@ def preprocessing_of(config: Config, *, with_label: bool = False) -> list[Refere
 
 
 def mixed_precision(config: Config) -> dict[str, Any]:
-    """Write the settings of an engine for the precision of the training, which MONAI has on GPUs alone."""
-    precision = str(config.trainer.get("precision", ""))
-    if not precision.endswith("-mixed"):
+    """Write the settings of an engine for the precision of the training, which MONAI has on GPUs alone.
+
+    Where the config says none, the machine that the bundle runs on decides, as it does for trainlib.
+    """
+    given = config.trainer.get("precision")
+    if given is None:
+        if config.trainer.get("accelerator") == "cpu":
+            return {}
+        return {"amp": _WITH_BFLOAT16, "amp_kwargs": {"dtype": "$torch.bfloat16"}}
+    if not str(given).endswith("-mixed"):
         return {}
     return {
         "amp": True,
-        "amp_kwargs": {"dtype": "$torch.bfloat16" if precision.startswith("bf16") else "$torch.float16"},
+        "amp_kwargs": {"dtype": "$torch.bfloat16" if str(given).startswith("bf16") else "$torch.float16"},
     }
 
 

@@ -14,6 +14,8 @@ import psutil
 import torch
 
 import trainlib
+from trainlib.config.schema import Config
+from trainlib.device import precision
 
 _CPU_INFO = Path("/proc/cpuinfo")
 
@@ -27,8 +29,8 @@ def installed_packages() -> dict[str, str]:
     return dict(sorted(found.items(), key=lambda item: item[0].lower()))
 
 
-def describe_environment() -> dict[str, Any]:
-    """Describe the machine and the versions that results depend on."""
+def describe_environment(config: Config) -> dict[str, Any]:
+    """Describe the machine and the versions that results depend on, and the precision that a run has there."""
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     return {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -40,6 +42,7 @@ def describe_environment() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         "gpus": gpus,
+        "precision": precision(config),
         "python": sys.version.split()[0],
         "trainlib": trainlib.__version__,
         "torch": torch.__version__,

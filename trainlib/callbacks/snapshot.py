@@ -74,7 +74,7 @@ class Snapshot(Callback):
         self._note_weights(target)
         packages = "".join(f"{name}=={version}\n" for name, version in installed_packages().items())
         write_text(target / "requirements.txt", packages)
-        write_text(target / "environment.json", json.dumps(describe_environment(), indent=2) + "\n")
+        write_text(target / "environment.json", json.dumps(describe_environment(self.config), indent=2) + "\n")
         write_text(target / "components.json", json.dumps(origins(self.config), indent=2) + "\n")
         write_text(target / "command.txt", shlex.join(self.record.command) + "\n")
         pushover = self.config.pushover

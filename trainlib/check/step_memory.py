@@ -17,9 +17,9 @@ from trainlib.check.finding import Finding
 from trainlib.config.defaults import SEGMENTATION
 from trainlib.config.schema import Config
 from trainlib.data.machine import available_memory
+from trainlib.device import precision, uses_cuda
 from trainlib.errors import TrainlibError
 
-_HALF = ("16-true", "bf16-true", "16-mixed", "bf16-mixed", 16, "16", "bf16")
 _LARGEST = 2  # tensors of the size of the largest that exist for a moment: an output and its gradient
 # The C library keeps small pieces of freed memory and cannot always use them again; larger ones it gives back at once.
 _SMALL, _KEPT_TOO = 32 * 2**20, 1.6
@@ -81,8 +81,8 @@ def step_memory(config: Config, window: tuple[int, ...], windows: int) -> StepMe
     parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
     weights = _bytes_of(network.parameters()) + _bytes_of(network.buffers())
     gradients = _bytes_of(parameters)
-    half = 0.5 if config.trainer.get("precision") in _HALF else 1.0
-    gpu = torch.cuda.is_available() and config.trainer.get("accelerator", "auto") in ("auto", "gpu", "cuda")
+    half = 0.5 if "16" in precision(config) else 1.0
+    gpu = uses_cuda(config)
     tensors = [half * size for size in (*kept, *[max(kept, default=0)] * _LARGEST)] + [per_value * prod(logits)]
     activations = sum(size if gpu or size >= _SMALL else _KEPT_TOO * size for size in tensors)
     return StepMemory(

@@ -16,6 +16,7 @@ from trainlib.checkpoints.parts import missing_parts
 from trainlib.checkpoints.storable import is_readable, plain, refusal
 from trainlib.config.defaults import CLASSIFICATION
 from trainlib.config.differences import differences
+from trainlib.config.model import SETTINGS
 from trainlib.config.schema import Config
 from trainlib.errors import CheckpointError, Problem
 from trainlib.system.files import atomic_path
@@ -164,7 +165,7 @@ def compare(checkpoint: Mapping[str, Any], config: Config, path: Path, *, told: 
 
 def _shapes(key: str) -> bool:
     """Tell whether weights depend on a setting; of a network all keywords count but the rates of its dropout."""
-    if key.startswith(("model.weights", "model.freeze")):
+    if key.startswith(tuple(f"model.{setting}" for setting in SETTINGS)):
         return False
     return key.startswith(SHAPING) and not (key.startswith("model.") and "drop" in key.rpartition(".")[2])
 

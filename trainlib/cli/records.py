@@ -56,7 +56,7 @@ def reproduce(
         original = open_original(folder, data_root)
         target = repetition_folder(original, out)
         show_original(original, target)
-        then, now = read_environment(original.start), present_environment()
+        then, now = read_environment(original.start), present_environment(original.config)
         show_environment(then, now, compare_environments(then, now))
         with reading_bar("data") as progress:
             data = check_data(original, progress)

@@ -54,7 +54,8 @@ def debug_config(config: Config) -> Config:
 def _certain(transforms: TransformsSection) -> TransformsSection:
     """Give every random transform the probability 1."""
     train = [Component(name=component.name, kwargs=_with_prob(component.kwargs)) for component in transforms.train]
-    return transforms.model_copy(update={"prob": _switched_on(transforms.prob), "train": train})
+    certain = {"prob": _switched_on(transforms.prob), "train": train}
+    return transforms.model_copy(update=certain | {"augment_on": "workers"})  # where its windows are looked at
 
 
 def _with_prob(node: Any) -> Any:

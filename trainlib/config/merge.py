@@ -11,7 +11,7 @@ from omegaconf.errors import GrammarParseError
 
 from trainlib.config.component import Component
 from trainlib.config.defaults import TASK, with_pipelines
-from trainlib.config.model import BUNDLE, apart
+from trainlib.config.model import BUNDLE, OF_ONE_NETWORK, apart
 from trainlib.config.nesting import DEEPEST, outline
 from trainlib.config.schema import Config
 from trainlib.config.section import Section
@@ -112,8 +112,9 @@ def _merge_model(base: Any, later: Any, default: Any) -> Any:
     """Lay one network over another; weights and what is frozen go with the network that they were given for."""
     (known, before), (component, settings) = apart(_with_path(base)), apart(_with_path(later))
     merged = known if settings and not component else _merge_component(known, component, default)
-    if _named(merged) == _named(known):
-        settings = before | settings
+    if _named(merged) != _named(known):
+        before = {name: value for name, value in before.items() if name not in OF_ONE_NETWORK}
+    settings = _merge_value(before, settings)
     mapping = _as_mapping(merged)
     return {**mapping, **settings} if settings and isinstance(mapping, dict) else merged
 

@@ -101,7 +101,7 @@ def config_reference() -> str:
 def _section(path: str, part: dict[str, Any], definitions: dict[str, Any]) -> Iterator[str]:
     """Yield heading and table of a section, then the sections in it; nothing for a plain setting."""
     kind = _kind(part)
-    section = definitions.get(kind, {})
+    section = _definition(part, definitions)
     if kind == "Model":  # its settings stand beside the name of the network
         properties = section["anyOf"][1]["properties"]
         section = {"description": section["description"], "properties": properties}
@@ -122,7 +122,7 @@ def _table(path: str, section: dict[str, Any], definitions: dict[str, Any]) -> s
     rows = ["| key | type | default | meaning |", "|---|---|---|---|"]
     for name, part in section["properties"].items():
         full = f"{path}.{name}".removeprefix(".")
-        inner = definitions.get(_kind(part), {})
+        inner = _definition(part, definitions)
         is_section = "properties" in inner or _kind(part) == "Model"
         key = f"[`{name}`](#{full.replace('.', '')})" if is_section else f"`{name}`"
         default = "**needed**" if name in section.get("required", []) else _default(full, part, is_section)
@@ -137,6 +137,13 @@ def _kind(part: Any) -> str:
     return next((branch["$ref"].rpartition("/")[2] for branch in branches if "$ref" in branch), "")
 
 
+def _definition(part: Any, definitions: dict[str, Any]) -> dict[str, Any]:
+    """Return what describes a section, which may stand in the setting itself; nothing for plain values."""
+    branches = part.get("anyOf", []) if isinstance(part, dict) else []
+    inline: dict[str, Any] = next((branch for branch in branches if "properties" in branch), {})
+    return definitions.get(_kind(part), inline)
+
+
 def _type(part: dict[str, Any], name: str) -> str:
     """Say in plain words what a setting takes."""
     if "anyOf" in part:
@@ -146,6 +153,8 @@ def _type(part: dict[str, Any], name: str) -> str:
     if "enum" in part or "const" in part:
         values = [f"`{_flow(value)}`" for value in part.get("enum", [part.get("const")])]
         return " or ".join(filter(None, [", ".join(values[:-1]), values[-1]]))
+    if "properties" in part:
+        return "section"
     if isinstance(part["type"], list):
         return " or ".join(_type({"type": kind}, name) for kind in part["type"])
     if part["type"] in ("integer", "number"):
@@ -170,7 +179,7 @@ def _default(path: str, part: dict[str, Any], is_section: bool) -> str:
     """Write the default of a setting; those of a section stand in its own table."""
     if path in _BY_TASK:
         return "[by the task](#what-the-task-decides)"
-    if "default" in part and (part["default"] is None or not is_section):
+    if "default" in part and (part["default"] in (None, False) or not is_section):
         return f"`{_flow(part['default'])}`"
     return "see there" if is_section else "none"
 
@@ -179,7 +188,7 @@ def _may_be_off(part: dict[str, Any]) -> str:
     """Say how a section is switched off, or that it is off."""
     if {"type": "null"} not in part.get("anyOf", []):
         return ""
-    return "Off by default." if part.get("default") is None else "`null` switches it off."
+    return "Off by default." if part.get("default") in (None, False) else "`null` switches it off."
 
 
 def _line(text: str) -> str:

@@ -27,6 +27,8 @@ class TransformsSection(Section):
     """Transforms of every split; deterministic, hence cached. Default: load, RAS, one size to classify, normalise."""
     train: list[Component] = Field(default_factory=lambda: _components(train_pipeline(SEGMENTATION, 3)))
     """Augmentation. Default: 64-voxel crops around foreground in segmentation, flips, small rotations, noise."""
+    augment_on: Literal["workers", "device"] = "workers"
+    """Who augments: the processes that load, or for the last of `train`, those that keep the shape, the GPU itself."""
     post: list[Component] = []
     """Transforms of the predicted label map of a segmentation, key `pred`, shape (1, ...)."""
 

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from monai.data import set_track_meta
-from monai.data.meta_obj import get_track_meta
 from monai.transforms import Compose
 from torch.utils.data import Dataset, default_collate, get_worker_info
 
 from trainlib.build.roles import IMAGE, LABEL, TARGET
 from trainlib.config.schema import Config
+from trainlib.data.augmenting import PENDING, DeviceAugmentation, Pending
 from trainlib.data.cache import NoCache
 from trainlib.data.failures import explain_failure, wrong_result
 from trainlib.data.labels import read_label
-from trainlib.data.lean.table import make_lean
-from trainlib.data.plain import plain_tensor
+from trainlib.data.lean.table import lean
+from trainlib.data.plain import plain_tensor, untracked
 from trainlib.data.positions import insert_positions, needs_wide_label
 from trainlib.data.prepare import Prepared
 from trainlib.data.reseeding import Reseeder
@@ -30,17 +28,6 @@ from trainlib.errors import DataError, DiskFullError
 from trainlib.seeding import derive_seed, isolated_random_state
 
 Item = dict[str, Any]
-
-
-@contextmanager
-def _untracked() -> Iterator[None]:
-    """Work on plain tensors: what is done to a training crop is never undone, and keeping account costs time."""
-    tracked = get_track_meta()
-    set_track_meta(False)
-    try:
-        yield
-    finally:
-        set_track_meta(tracked)
 
 
 @dataclass(frozen=True)
@@ -71,6 +58,9 @@ class TrainDataset(Dataset[Any]):
         cache: Where prepared cases come from.
         augment: The training pipeline.
         config: The config.
+
+    Attributes:
+        on_device: What is going to finish the batches on the device that trains; None where they are finished here.
     """
 
     def __init__(self, cases: Sequence[Case], cache: NoCache, augment: Compose, config: Config) -> None:
@@ -82,7 +72,8 @@ class TrainDataset(Dataset[Any]):
         self._wide_label = needs_wide_label(self.augment)
         self._needed = (IMAGE, LABEL, "positions") if self._positions else (IMAGE, LABEL)
         self._seed = Reseeder(self.augment)
-        make_lean(self.augment)
+        self._lean = lean(self.augment)
+        self.on_device: DeviceAugmentation | None = None
 
     def __len__(self) -> int:
         return len(self.cases)
@@ -100,31 +91,35 @@ class TrainDataset(Dataset[Any]):
                 data = {key: prepared[key] for key in (IMAGE, LABEL) if key in prepared}
                 if self._wide_label and LABEL in data:
                     data[LABEL] = data[LABEL].to(torch.int16)
-                with _untracked():
-                    crops = self.augment(data)
+                with untracked():
+                    crops = self._lean(data, end=self.on_device.start if self.on_device else None)
         except (DataError, DiskFullError) as error:
             return CaseFailure.of(error)
         except Exception as error:
             return CaseFailure(f"{case}: {explain_failure(error, self.config, 'train')}")
         if wrong := wrong_result(crops, "train", with_label=LABEL in prepared):
             return CaseFailure(f"{case}: {wrong}")
-        items: list[Item] = [
-            {key: plain_tensor(crop[key]) for key in (IMAGE, LABEL) if key in crop} | _names(case)
-            for crop in (crops if isinstance(crops, list) else [crops])
-        ]
+        label_type = prepared[LABEL].dtype if LABEL in prepared else None
+        crops = crops if isinstance(crops, list) else [crops]
+        items = [self._item(case, crop, Pending(seed, number, label_type)) for number, crop in enumerate(crops)]
         for item in items:
-            item[IMAGE] = item[IMAGE].float()
-            item.update(_target(case))
-            if LABEL not in item:
-                continue
-            # Some transforms make a float of the label, and only when they are drawn.
-            item[LABEL] = item[LABEL].to(prepared[LABEL].dtype)
-            if item[IMAGE].shape[1:] != item[LABEL].shape[1:]:
+            if LABEL in item and item[IMAGE].shape[1:] != item[LABEL].shape[1:]:
                 return CaseFailure(
                     f"{case}: image and label differ in shape after transforms.train: {tuple(item[IMAGE].shape[1:])} "
                     f"and {tuple(item[LABEL].shape[1:])}. What crops or resizes one must do it to both."
                 )
         return items
+
+    def _item(self, case: Case, crop: Mapping[str, torch.Tensor], pending: Pending) -> Item:
+        """Make an item of a crop: as the network gets it, or with what is needed to finish it on the device."""
+        item: Item = {key: plain_tensor(crop[key]) for key in (IMAGE, LABEL) if key in crop}
+        item |= _names(case) | _target(case)
+        if self.on_device:
+            return item | {PENDING: pending}
+        item[IMAGE] = item[IMAGE].float()
+        if LABEL in item:  # some transforms make a float of the label, and only when they are drawn
+            item[LABEL] = item[LABEL].to(pending.label_type)
+        return item
 
 
 def _names(case: Case) -> Item:

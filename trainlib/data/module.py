@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 from trainlib.build.pipelines import build_pipeline
 from trainlib.build.roles import IMAGE, LABEL, TARGET
 from trainlib.config.schema import Config
+from trainlib.data.augmenting import PENDING, device_augmentation
 from trainlib.data.cache import NoCache, make_cache
 from trainlib.data.dataset import CaseFailure, EvaluationDataset, TrainDataset, collate
 from trainlib.data.filling import fill
@@ -162,7 +163,11 @@ class CSVDataModule(LightningDataModule):
         return alone
 
     def train_dataloader(self) -> DataLoader[Any]:
-        """Return the shuffled, augmented training batches."""
+        """Return the shuffled, augmented training batches; only for a Trainer those that a device is to finish."""
+        dataset = self._datasets["train"]
+        if isinstance(dataset, TrainDataset):
+            wanted = self.trainer is not None and self.config.transforms.augment_on == "device"
+            dataset.on_device = device_augmentation(dataset.augment, self.config) if wanted else None
         return self._loader("train", self.config.data.batch_size)
 
     def val_dataloader(self) -> DataLoader[Any]:
@@ -181,6 +186,16 @@ class CSVDataModule(LightningDataModule):
         """Move image and label or target; what the base transforms noted is needed on the CPU."""
         moved = {key: batch[key].to(device, non_blocking=True) for key in (IMAGE, LABEL, TARGET) if key in batch}
         return {**batch, **moved}
+
+    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        """Finish the augmentation of a training batch on the device, where `transforms.augment_on` says so.
+
+        Raises:
+            DataError: A transform failed.
+        """
+        dataset = self._datasets.get("train")
+        unfinished = PENDING in batch and isinstance(dataset, TrainDataset) and dataset.on_device
+        return unfinished(batch) if unfinished else batch
 
     def on_before_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
         """Raise here what went wrong while a worker made the batch.

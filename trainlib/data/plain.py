@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from enum import Enum
 from typing import Any
 
 import numpy as np
 import torch
-from monai.data import MetaTensor
+from monai.data import MetaTensor, set_track_meta
+from monai.data.meta_obj import get_track_meta
+
+
+@contextmanager
+def untracked() -> Iterator[None]:
+    """Work on plain tensors: what is done to a training crop is never undone, and keeping account costs time."""
+    tracked = get_track_meta()
+    set_track_meta(False)
+    try:
+        yield
+    finally:
+        set_track_meta(tracked)
 
 
 def plain_tensor(tensor: Any) -> torch.Tensor:

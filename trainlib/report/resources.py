@@ -76,6 +76,7 @@ def hardware_of(content: Content) -> Facts:
     facts = [
         ("Device", device_of(content)),
         ("GPUs", ", ".join(map(str, gpus)) if isinstance(gpus, list) else str(gpus)),
+        ("Precision", str(environment.get("precision", ""))),
         ("CPU cores", str(environment.get("cores", ""))),
         ("CPU threads used", str(environment.get("threads", ""))),
         ("Memory", f"{environment['memory_gib']} GiB" if "memory_gib" in environment else ""),

@@ -8,6 +8,7 @@ from trainlib.callbacks import build_callbacks
 from trainlib.config.schema import Config
 from trainlib.data.geometry import Geometry
 from trainlib.data.module import CSVDataModule
+from trainlib.device import tell_precision
 from trainlib.errors import ConfigError
 from trainlib.folders.destinations import prediction_folder, protect_inputs
 from trainlib.folders.naming import folder_of
@@ -72,6 +73,7 @@ def _predict(
         if config.task == "segmentation":  # a classification writes a table alone
             protect_inputs(target, module.cases["predict"], config.data.spatial_dims)
         folder = (folder_of(checkpoint) if checkpoint else None) or RunFolder(target)
+        tell_precision(config)
         trainer = make_trainer(config, build_callbacks("predict", config, folder, predictions=target))
         trainer.predict(task, datamodule=module, ckpt_path=checkpoint, return_predictions=False, weights_only=True)
     return target

@@ -8,6 +8,7 @@ from pathlib import Path
 from trainlib.config.load import dump_config
 from trainlib.config.schema import Config
 from trainlib.data.module import CSVDataModule
+from trainlib.device import tell_precision
 from trainlib.errors import ConfigError
 from trainlib.folders.destinations import results_folder
 from trainlib.folders.results import Run
@@ -63,6 +64,7 @@ def _score(config: Config, *, stage: str, checkpoint: Path | None, folder: RunFo
         module.setup(stage)
         folder = decided(lambda: folder or results_folder(stage, config, checkpoint))
         log.info("Results: %s", folder.path)
+        tell_precision(config)
         run = Run(folder, config)
         if is_first() and not folder.config.is_file():
             write_text(folder.config, dump_config(config))

@@ -25,6 +25,7 @@ from trainlib.data.complete import complete, with_computable_monitor
 from trainlib.data.module import CSVDataModule
 from trainlib.data.once import reading_once
 from trainlib.data.splits import SPLITS_OF, check_splits
+from trainlib.device import tell_precision
 from trainlib.ending import ended_in_good_order, entered
 from trainlib.errors import ConfigError, DataError
 from trainlib.folders.logfile import logged
@@ -165,6 +166,7 @@ def _announce(run: Run) -> None:
         log.info("%s: %s", kind, origin)
     for sentence in advice(run.config):
         log.info("%s", sentence)
+    tell_precision(run.config)
     log.info("Run folder: %s", run.folder.path)
 
 

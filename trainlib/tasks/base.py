@@ -14,6 +14,7 @@ from trainlib.config.schema import Config
 from trainlib.processes import rank
 from trainlib.seeding import derive_seed, seed_all
 from trainlib.tasks.batch import Batch, Geometry
+from trainlib.tasks.compiling import compile_network
 from trainlib.tasks.continuation import description, drop_other_kinds, keep_loss, keep_settings, settings_of
 from trainlib.tasks.failures import named
 from trainlib.tasks.guard import LossGuard
@@ -43,9 +44,15 @@ class BaseTask(NetworkModule):
         self._loaded: dict[str, Any] | None = None
 
     def on_fit_start(self) -> None:
-        """Tell before the first epoch that network, inferer and loss do not fit the window, or each other."""
+        """Tell before the first epoch that network, inferer and loss do not fit the window, or each other.
+
+        The network is compiled afterwards, for the window of the trial is no batch. Evaluations of their own do
+        without: their machine may have no compiler.
+        """
         with whole_network(self.trainer.strategy.model):
             try_window(self, self._empty_target())
+        if (settings := self.config.model.compile) is not None:
+            compile_network(self.network, settings, self.device)
 
     def configure_optimizers(self) -> Any:
         """Build the optimizer and, where the config has one, the learning-rate schedule."""

@@ -51,7 +51,7 @@ class ClassificationTask(BaseTask):
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Return the logits, shape (batch, classes); of networks that return more, such as ViT, the first."""
-        output = self.network(image)
+        output = self.called(image)
         return output[0] if isinstance(output, tuple | list) else output
 
     def _loss(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:

@@ -12,6 +12,7 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from trainlib.config.schema import Config
+from trainlib.device import precision
 from trainlib.errors import TrainlibError
 from trainlib.processes import size
 from trainlib.tasks.failures import cases_of, listed_cases
@@ -140,11 +141,11 @@ def _remedies(config: Config) -> str:
         rate = f"scheduler.{config.scheduler.name}.max_lr (now {config.scheduler.kwargs['max_lr']})"
     elif config.patch.optimizer:
         rate = f"the learning rate in {config.patch.optimizer}"
-    clip, precision = config.trainer.get("gradient_clip_val"), str(config.trainer.get("precision", "32-true"))
+    clip, present = config.trainer.get("gradient_clip_val"), precision(config)
     remedies = [
         f"lower {rate}",
         f"lower trainer.gradient_clip_val (now {clip:g})" if clip else "set trainer.gradient_clip_val (to 1.0, say)",
-        *([f"set trainer.precision to 32-true (now {precision})"] if "16" in precision else []),
+        *([f"set trainer.precision to 32-true (now {present})"] if "16" in present else []),
         "look for faults in the images with `trainlib check`",
     ]
     text = f"{', '.join(remedies[:-1])}, or {remedies[-1]}."

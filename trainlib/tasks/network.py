@@ -18,7 +18,9 @@ from trainlib.processes import interleaved
 from trainlib.seeding import seed_all
 from trainlib.tasks.batch import Batch, Geometry
 from trainlib.tasks.failures import component, named, shape_of
+from trainlib.tasks.layout import by_channel, by_voxel, channels_last
 from trainlib.tasks.outputs import OutputWatch, is_finite
+from trainlib.tasks.precise import all_digits, in_single
 from trainlib.tasks.stitching import Slab, slabs
 
 
@@ -52,6 +54,8 @@ class NetworkModule(LightningModule):
             return
         seed_all(self.config.seed)
         self.network = build_model(self.config)
+        if self.config.model.channels_last:
+            channels_last(self.network)
         if mistakes := freeze_mistakes(self.config, self.network):
             raise ComponentError(mistakes)
         self._frozen = freeze(self.network, self.config.model.freeze)
@@ -82,8 +86,14 @@ class NetworkModule(LightningModule):
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Return the logits, shape (batch, classes, ...), of preprocessed images of shape (batch, channels, ...)."""
-        logits: torch.Tensor = self.network(image)
+        logits: torch.Tensor = self.called(image)
         return logits
+
+    def called(self, image: torch.Tensor) -> Any:
+        """Call the network itself, whatever it returns."""
+        if not self.config.model.channels_last:
+            return in_single(self.network(image))
+        return by_channel(in_single(self.network(by_voxel(image))))
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """Return the loss and the scores of whole cases."""
@@ -120,14 +130,15 @@ class NetworkModule(LightningModule):
         finite = [True] * len(image)
         made = [self.inferer, self.network]
         with component("inferer", self.config, f"images of {shape_of(image)}", made, self._worked):
-            for slab in slabs(self.inferer, image, self.network):
+            for slab in slabs(self.inferer, image, self.called):
                 finite[slab.item] &= is_finite(slab.logits)
                 yield slab
         self.outputs.note(finite, batch)
 
     def loss_of(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """Return the loss of a batch."""
-        with component("loss", self.config, f"logits of {shape_of(logits)}", [self.loss], self._worked):
+        subject = f"logits of {shape_of(logits)}"
+        with component("loss", self.config, subject, [self.loss], self._worked), all_digits(logits):
             return self._loss(logits, target)
 
     def _shared_step(self, batch: Batch, stage: str) -> dict[str, Any]:

@@ -59,7 +59,7 @@ class SegmentationTask(BaseTask):
         if stage in ("test", "predict"):
             outputs |= self._predict(batch, with_scores=stage == "test")
         else:
-            logits = self.logits_of(batch, stage, self.network)
+            logits = self.logits_of(batch, stage, self.called)
             outputs["loss"] = self.loss_of(logits, batch["label"])
             if stage == "valid":
                 self.note_valid_loss(outputs["loss"], len(logits))

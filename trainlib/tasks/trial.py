@@ -10,6 +10,7 @@ from trainlib.build.freezing import evaluating
 from trainlib.build.resolve import ComponentError
 from trainlib.config.model import BUNDLE
 from trainlib.tasks.failures import component, shape_of
+from trainlib.tasks.precise import all_digits
 
 if TYPE_CHECKING:
     from trainlib.tasks.base import BaseTask
@@ -52,5 +53,5 @@ def try_window(task: BaseTask, target: torch.Tensor) -> None:
         check_shape(task, window, logits)
         with component("inferer", config, subject, [task.inferer, task.network]):
             task.inferer(window, task)
-        with component("loss", config, subject, [task.loss]):
+        with component("loss", config, subject, [task.loss]), all_digits(logits):
             task._loss(logits, target)

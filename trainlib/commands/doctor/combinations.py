@@ -5,10 +5,10 @@ from __future__ import annotations
 from trainlib.commands.doctor.facts import Facts
 from trainlib.commands.doctor.verdicts import broken, doubtful
 from trainlib.debug.finding import Finding
+from trainlib.system.convolutions import slow_in_half
 
 COMPROMISED = {"lightning": ("2.6.2", "2.6.3"), "pytorch-lightning": ("2.6.2", "2.6.3")}
 """Package -> versions with malicious code, which runs when they are imported: GHSA-w37p-236h-pfx3."""
-_CUDNN_WITH_FAST_CONVOLUTIONS = 91500
 
 
 def compromised(packages: dict[str, str]) -> list[str]:
@@ -32,16 +32,14 @@ def check_compromised(facts: Facts) -> Finding | None:
 def check_slow_convolutions(facts: Facts) -> Finding | None:
     """Look for torch 2.9, whose 3-D convolutions in half precision miss cuDNN's kernels (pytorch issue 166122)."""
     torch = facts.torch
-    if torch is None or not torch.cuda or not torch.version.startswith("2.9."):
-        return None
-    if torch.cudnn is not None and torch.cudnn >= _CUDNN_WITH_FAST_CONVOLUTIONS:
+    if torch is None or not torch.cuda or not slow_in_half(torch.version, torch.cudnn):
         return None
     return doubtful(
         "convolutions",
         f"With torch {torch.version}, 3-D convolutions in mixed precision are about 4 times slower and take twice "
         "the memory.",
-        "Install torch 2.10 or later, or 2.8, or cuDNN 9.15: `pip install 'nvidia-cudnn-cu12>=9.15'`. Without "
-        "trainer.precision nothing is lost.",
+        "Install torch 2.10 or later, or 2.8, or cuDNN 9.15: `pip install 'nvidia-cudnn-cu12>=9.15'`. Until then "
+        "leave trainer.precision out: 3-D networks compute in single precision then.",
     )
 
 

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-_FACTS = ("python", "platform", "cpu", "instructions", "gpus", "cuda", "cudnn")
+from trainlib.config.schema import Config
+
+_FACTS = ("python", "platform", "cpu", "instructions", "gpus", "precision", "cuda", "cudnn")
 """The entries of ``environment.json`` that describe a machine; a repetition sets the number of threads itself."""
-_DECISIVE_FACTS = ("cpu", "instructions", "gpus", "cuda", "cudnn", "threads")
+_DECISIVE_FACTS = ("cpu", "instructions", "gpus", "precision", "cuda", "cudnn", "threads")
 _DECISIVE_PACKAGES = re.compile(
     "torch|monai|numpy|scipy|scikit-image|lightning|pytorch-lightning|torchmetrics|torchvision|triton|einops|nibabel|"
     "pillow|tifffile|imageio|itk|mkl|intel-openmp|nvidia-(cudnn|cublas|cuda|cufft|curand|cusolver|cusparse).*"
@@ -66,11 +68,11 @@ def read_environment(start: Path) -> Environment:
     return Environment(facts if isinstance(facts, dict) else {}, packages)
 
 
-def present_environment() -> Environment:
-    """Describe the environment of this process."""
+def present_environment(config: Config) -> Environment:
+    """Describe the environment that a run has in this process."""
     from trainlib.callbacks.environment import describe_environment, installed_packages
 
-    return Environment(describe_environment(), installed_packages())
+    return Environment(describe_environment(config), installed_packages())
 
 
 def compare_environments(then: Environment, now: Environment, facts: tuple[str, ...] = _FACTS) -> list[Difference]:

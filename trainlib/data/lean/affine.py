@@ -55,6 +55,7 @@ class LeanAffine:
         grid = _scaled(matrix @ self._identity(size).view(len(matrix), -1), size)
         found = {}
         for key, mode, padding in zip(own.keys, own.mode, own.padding_mode, strict=True):
+            own.rand_affine.randomize()  # as MONAI does for each key; the numbers of the next window depend on it
             image = data[key].to(torch.float64)[None]
             values = grid_sample(image, grid, str(mode), str(padding), align_corners=False)
             found[key] = values[0].to(torch.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from importlib.metadata import version
 from typing import Any
 
@@ -14,8 +15,8 @@ VERSIONS = ("1.5.0", "1.5.1", "1.5.2", "1.6.0", "1.6.1")
 _LEAN = {RandAffined: LeanAffine}
 
 
-def make_lean(augment: Compose) -> None:
-    """Put leaner transforms in place of those of a training pipeline that are known to the letter.
+def lean(augment: Compose) -> Compose:
+    """Return a training pipeline with leaner transforms in place of those that are known to the letter.
 
     Each draws its random numbers by the transform that it stands for, which it also calls for data that it does not
     know, so that all must be seeded before. A class derived from MONAI's, one whose call is patched, one inside of
@@ -24,12 +25,14 @@ def make_lean(augment: Compose) -> None:
     Args:
         augment: The pipeline.
     """
+    leaner = copy(augment)
     if version("monai") in VERSIONS:
-        augment.transforms = tuple(map(_lean, augment.transforms))
+        leaner.transforms = tuple(map(_lean, augment.transforms))
+    return leaner
 
 
 def _lean(step: Any) -> Any:
-    lean = _LEAN.get(type(step))
-    if lean is None or not type(step).__call__.__module__.startswith("monai."):
+    leaner = _LEAN.get(type(step))
+    if leaner is None or not type(step).__call__.__module__.startswith("monai."):
         return step
-    return lean(step) if lean.suits(step) else step
+    return leaner(step) if leaner.suits(step) else step
