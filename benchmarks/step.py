@@ -9,7 +9,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from lightning import Callback
+import torch
+from lightning import Callback, LightningModule, Trainer
 from torch.utils.data import DataLoader
 
 from benchmarks.harness import Row, write_section
@@ -27,7 +28,7 @@ from trainlib.trainer import make_trainer, tensorboard
 
 ROOT = Path(__file__).resolve().parents[1]
 HIPPOCAMPUS = ROOT.parent / "shared" / "data" / "hippocampus"
-ROUNDS = 4
+ROUNDS = 8
 WINDOW = [48, 32, 24]  # of the tiny network, whose step takes about 5 ms
 
 
@@ -86,20 +87,52 @@ def bare(config: Config, batches: list[Any]) -> list[float]:
     return [end - start for start, end in pairwise(starts)][5:]
 
 
-def compare(what: str, config: Config, scratch: Path, steps: int, aim: str) -> Row:
-    """Measure the two in turn."""
+class Plain(LightningModule):
+    """The least that Lightning needs to train the network of a config."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        self.network, self.loss = build_model(config), build_loss(config)
+
+    def training_step(self, batch: Any, number: int) -> torch.Tensor:
+        """Return the loss of a batch."""
+        loss: torch.Tensor = self.loss(self.network(batch["image"]), batch["label"].long())
+        return loss
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Return the optimizer."""
+        return build_optimizer(self.config, self.network.parameters())
+
+
+def with_lightning(config: Config, batches: list[Any]) -> list[float]:
+    """Train with Lightning and nothing else."""
+    seed_all(config.seed)
+    clock = Clock()
+    off = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
+    trainer = Trainer(max_epochs=1, accelerator="cpu", callbacks=[clock], **off)
+    trainer.fit(Plain(config), DataLoader(batches, batch_size=None))  # type: ignore[arg-type]
+    return [end - start for start, end in pairwise(clock.starts)][5:]
+
+
+def compare(what: str, config: Config, scratch: Path, steps: int, aim: str) -> list[Row]:
+    """Measure the three in turn."""
     few = first_batches(config, 8)
     batches = [few[i % len(few)] for i in range(steps)]
-    ours, theirs = [], []
+    taken: dict[str, list[float]] = {"trainlib": [], "a bare loop of PyTorch": [], "Lightning's loop alone": []}
+    ours, *peers = taken
     for turn in range(ROUNDS):
-        ours += with_trainlib(config, batches, RunFolder(scratch / f"run_{turn}" / what.split(maxsplit=1)[0]))
-        theirs += bare(config, batches)
-    return Row(what, "a bare loop of PyTorch", 1000 * median(ours), 1000 * median(theirs), "ms", aim)
+        folder = RunFolder(scratch / f"run_{turn}" / what.split(maxsplit=1)[0])
+        taken[ours] += with_trainlib(config, batches, folder)
+        taken[peers[0]] += bare(config, batches)
+        taken[peers[1]] += with_lightning(config, batches)
+    found = {name: 1000 * median(seconds) for name, seconds in taken.items()}
+    return [Row(what, peer, found[ours], found[peer], "ms", aim if peer == peers[0] else "") for peer in peers]
 
 
 def run() -> None:
     """Measure the configs."""
-    rows = []
+    rows: list[Row] = []
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch)
         phantom = make_dataset(root / "data", cases=(8, 2, 2), shape=(24, 24, 14))
@@ -113,8 +146,8 @@ def run() -> None:
         tiny += [f"transforms.train={crop}"]
         if HIPPOCAMPUS.is_dir():
             hippocampus = load_config([config], [f"data.root={HIPPOCAMPUS}", *own])
-            rows.append(compare("hippocampus, configs/segmentation_3d.yaml", hippocampus, root, 60, "<= 1.03"))
-        rows.append(compare("tiny network", load_config([config], [*tiny, *own]), root, 200, "<= 1.10"))
+            rows += compare("hippocampus, configs/segmentation_3d.yaml", hippocampus, root, 30, "<= 1.03")
+        rows += compare("tiny network", load_config([config], [*tiny, *own]), root, 200, "<= 1.10")
     write_section("Step", rows, "Processor time, in one thread.")
 
 
