@@ -1,4 +1,4 @@
-"""`python -m benchmarks [PART ...]` measures the parts, or all of them, and writes RESULTS.md."""
+"""`python -m benchmarks [PART ...]` measures the parts, or all of them, in one thread each, and writes RESULTS.md."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import argparse
 from importlib import import_module
 from pathlib import Path
 
+import torch
+
+_ALL_THREADS = torch.get_num_threads()
 PARTS = ["startup", "step", "data", "metrics", "validation", "inference", "growth", "callbacks", "viewer", "gpu"]
 
 
@@ -18,7 +21,9 @@ def main() -> None:
     if unknown := [part for part in given if part not in there]:
         parser.error(f"there is no part {unknown[0]}; choose from {', '.join(there)}")
     for part in given or there:
-        import_module(f"benchmarks.{part}").run()
+        measured = import_module(f"benchmarks.{part}")
+        torch.set_num_threads(_ALL_THREADS if part == "gpu" else 1)
+        measured.run()
 
 
 if __name__ == "__main__":

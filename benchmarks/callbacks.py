@@ -15,15 +15,11 @@ from lightning import Callback
 
 from benchmarks.harness import Row, write_section
 from benchmarks.step import HIPPOCAMPUS, ROOT
-from trainlib.callbacks import build_callbacks
+from benchmarks.training import train
 from trainlib.config.load import load_config
-from trainlib.config.schema import Config
 from trainlib.data.module import CSVDataModule
 from trainlib.data.phantom import CLASSES, make_dataset
-from trainlib.ending import entered
 from trainlib.folders.run import RunFolder
-from trainlib.tasks import TASKS
-from trainlib.trainer import make_trainer, tensorboard
 
 ROUNDS, EPOCHS = 3, 6
 
@@ -64,17 +60,6 @@ class Pushover(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-def train(config: Config, folder: RunFolder, *, watched: bool) -> list[float]:
-    """Train and return the seconds of each epoch."""
-    clock = Clock()
-    callbacks = build_callbacks("fit", config, folder) if watched else []
-    loggers = [tensorboard(folder, None)] if watched else []
-    trainer = make_trainer(config, [*callbacks, clock], loggers)
-    with entered(callbacks):
-        trainer.fit(TASKS[config.task](config), datamodule=CSVDataModule(config))
-    return clock.epochs
-
-
 def compare(overrides: list[str], scratch: Path) -> list[float]:
     """Train in turn with and without callbacks, and return the median of an epoch of each in s."""
     seconds: dict[bool, list[float]] = {True: [], False: []}
@@ -94,10 +79,9 @@ def compare(overrides: list[str], scratch: Path) -> list[float]:
     ]
     config = load_config([ROOT / "configs" / "segmentation_3d.yaml"], [*own, *overrides])
     for turn in range(2 * ROUNDS):
-        watched = turn % 2 == 0
-        folder = RunFolder(scratch / str(turn))
-        folder.path.mkdir()
-        seconds[watched] += train(config, folder, watched=watched)
+        watched, clock = turn % 2 == 0, Clock()
+        train(config, CSVDataModule(config), RunFolder(scratch / str(turn)), clock, watched=watched)
+        seconds[watched] += clock.epochs
     server.shutdown()
     return [median(seconds[True]), median(seconds[False])]
 

@@ -19,18 +19,15 @@ import torch
 from lightning import Callback
 
 from benchmarks.harness import Row, write_section
-from benchmarks.step import HIPPOCAMPUS, ROOT, Clock, Fixed, first_batches
-from trainlib.callbacks import build_callbacks
+from benchmarks.step import HIPPOCAMPUS, ROOT, WARM, Clock, Fixed, first_batches
+from benchmarks.training import train
 from trainlib.config.load import load_config
 from trainlib.config.schema import Config
 from trainlib.data.module import CSVDataModule
 from trainlib.data.phantom import make_dataset
 from trainlib.folders.run import RunFolder
-from trainlib.tasks import TASKS
-from trainlib.trainer import make_trainer, tensorboard
 
 BRAIN = ROOT.parent / "shared" / "data" / "brain"
-_WARM = 5  # steps, in the first of which torch compiles
 _MOST_WAITING = "share < 5 %"
 _CLASSES = 8  # of the volume, the background included
 
@@ -72,7 +69,7 @@ class Waiting(Callback):
         self._moment = 0.0
 
     def _passed(self) -> float:
-        before, self._moment = self._moment, time.perf_counter()
+        before, self._moment = self._moment, now()
         return self._moment - before
 
     def on_train_epoch_start(self, *_: object) -> None:
@@ -85,37 +82,35 @@ class Waiting(Callback):
 
     def on_train_batch_end(self, *_: object) -> None:
         """Note how long the step took."""
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
         self.steps.append(self._passed())
 
     @property
     def share(self) -> float:
         """Percentage of the time in which the device waited, the first steps left out."""
-        waited, steps = sum(self.waited[_WARM:]), sum(self.steps[_WARM:])
+        waited, steps = sum(self.waited[WARM:]), sum(self.steps[WARM:])
         return 100 * waited / (waited + steps)
 
 
-def train(config: Config, module: CSVDataModule, folder: RunFolder, clock: Callback) -> None:
-    """Train with everything that `fit` switches on."""
-    folder.path.mkdir(parents=True)
-    trainer = make_trainer(config, [*build_callbacks("fit", config, folder), clock], [tensorboard(folder, None)])
-    trainer.fit(TASKS[config.task](config), datamodule=module)
-    shutil.rmtree(folder.path)
+def now() -> float:
+    """Return the time in s, when the GPU has done what it was told."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter()
 
 
 def step_time(config: Config, steps: int, folder: Path) -> float:
     """Return the median seconds of a step whose data cost nothing."""
-    few, clock = first_batches(config, 4), Clock()
+    few, clock = first_batches(config, 4), Clock(now)
     train(config, Fixed(config, [few[i % len(few)] for i in range(steps)]), RunFolder(folder), clock)
-    times = [end - start for start, end in zip(clock.starts, clock.starts[1:], strict=False)][_WARM:]
-    return median(times)
+    shutil.rmtree(folder)
+    return median(clock.steps)
 
 
 def waiting(config: Config, folder: Path) -> float:
     """Return the percentage of a training in which the device waits for data."""
     clock = Waiting()
     train(config, CSVDataModule(config), RunFolder(folder), clock)
+    shutil.rmtree(folder)
     return clock.share
 
 

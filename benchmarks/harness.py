@@ -23,7 +23,7 @@ class Row:
         peer: What it is compared with.
         ours: Median of trainlib in `unit`; None where it could not be measured.
         theirs: Median of the peer in `unit`; None where it is absent.
-        unit: ``s``, ``ms`` or ``MB``.
+        unit: ``s``, ``ms``, ``MB`` or ``%``.
         aim: The ratio that it is to have, such as ``<= 0.6``.
         why: Why a figure is missing.
     """

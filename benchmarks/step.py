@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -14,33 +15,40 @@ from lightning import Callback, LightningModule, Trainer
 from torch.utils.data import DataLoader
 
 from benchmarks.harness import Row, write_section
+from benchmarks.training import train
 from trainlib.build.components import build_loss, build_model, build_optimizer
-from trainlib.callbacks import build_callbacks
 from trainlib.config.load import load_config
 from trainlib.config.schema import Config
 from trainlib.data.module import CSVDataModule
 from trainlib.data.phantom import CLASSES, make_dataset
-from trainlib.ending import entered
 from trainlib.folders.run import RunFolder
 from trainlib.seeding import seed_all
-from trainlib.tasks import TASKS
-from trainlib.trainer import make_trainer, tensorboard
 
 ROOT = Path(__file__).resolve().parents[1]
 HIPPOCAMPUS = ROOT.parent / "shared" / "data" / "hippocampus"
-ROUNDS = 8
+ROUNDS, WARM = 8, 5
 WINDOW = [48, 32, 24]  # of the tiny network, whose step takes about 5 ms
 
 
 class Clock(Callback):
-    """Measures from the start of a step to the start of the next, by the clock of the processor."""
+    """Measures from the start of a step to the start of the next.
 
-    def __init__(self) -> None:
+    Args:
+        now: The clock in s, that of the processor by default.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.process_time) -> None:
         self.starts: list[float] = []
+        self.now = now
 
     def on_train_batch_start(self, *_: object) -> None:
         """Note the time."""
-        self.starts.append(time.process_time())
+        self.starts.append(self.now())
+
+    @property
+    def steps(self) -> list[float]:
+        """Seconds of each step but the first ones, in which all is done for the first time."""
+        return [end - start for start, end in pairwise(self.starts)][WARM:]
 
 
 class Fixed(CSVDataModule):
@@ -65,12 +73,8 @@ def first_batches(config: Config, count: int) -> list[Any]:
 def with_trainlib(config: Config, batches: list[Any], folder: RunFolder) -> list[float]:
     """Train with everything that `fit` switches on, and return the seconds of each step."""
     clock = Clock()
-    folder.path.mkdir(parents=True)
-    callbacks = build_callbacks("fit", config, folder)
-    trainer = make_trainer(config, [*callbacks, clock], [tensorboard(folder, None)])
-    with entered(callbacks):
-        trainer.fit(TASKS[config.task](config), datamodule=Fixed(config, batches))
-    return [end - start for start, end in pairwise(clock.starts)][5:]
+    train(config, Fixed(config, batches), folder, clock)
+    return clock.steps
 
 
 def bare(config: Config, batches: list[Any]) -> list[float]:
@@ -78,13 +82,13 @@ def bare(config: Config, batches: list[Any]) -> list[float]:
     seed_all(config.seed)
     network, loss = build_model(config).train(), build_loss(config)
     optimizer = build_optimizer(config, network.parameters())
-    starts = []
+    clock = Clock()
     for batch in batches:
-        starts.append(time.process_time())
+        clock.on_train_batch_start()
         optimizer.zero_grad()
         loss(network(batch["image"]), batch["label"].long()).backward()
         optimizer.step()
-    return [end - start for start, end in pairwise(starts)][5:]
+    return clock.steps
 
 
 class Plain(LightningModule):
@@ -112,7 +116,7 @@ def with_lightning(config: Config, batches: list[Any]) -> list[float]:
     off = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
     trainer = Trainer(max_epochs=1, accelerator="cpu", callbacks=[clock], **off)
     trainer.fit(Plain(config), DataLoader(batches, batch_size=None))  # type: ignore[arg-type]
-    return [end - start for start, end in pairwise(clock.starts)][5:]
+    return clock.steps
 
 
 def compare(what: str, config: Config, scratch: Path, steps: int, aim: str) -> list[Row]:

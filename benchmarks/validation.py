@@ -12,15 +12,11 @@ from lightning import Callback, Trainer
 
 from benchmarks.harness import Row, write_section
 from benchmarks.step import HIPPOCAMPUS, ROOT
-from trainlib.callbacks import build_callbacks
+from benchmarks.training import train
 from trainlib.config.load import load_config
-from trainlib.config.schema import Config
 from trainlib.data.module import CSVDataModule
 from trainlib.data.phantom import CLASSES, make_dataset
 from trainlib.folders.run import RunFolder
-from trainlib.tasks import TASKS
-from trainlib.tasks.segmentation import SegmentationTask
-from trainlib.trainer import make_trainer, tensorboard
 
 EPOCHS = 5
 
@@ -58,17 +54,6 @@ class Clock(Callback):
         self.epochs += time.process_time()
 
 
-def train(config: Config, folder: RunFolder) -> Clock:
-    """Train as `fit` does."""
-    clock = Clock()
-    folder.path.mkdir(parents=True)
-    trainer = make_trainer(config, [*build_callbacks("fit", config, folder), clock], [tensorboard(folder, None)])
-    task = TASKS[config.task](config)
-    assert isinstance(task, SegmentationTask)
-    trainer.fit(task, datamodule=CSVDataModule(config))
-    return clock
-
-
 def run() -> None:
     """Measure on real data where there are any, else on generated ones."""
     with tempfile.TemporaryDirectory() as folder:
@@ -84,7 +69,8 @@ def run() -> None:
         for every, often in ((0, "no surface distances"), (1, "surface distances in each epoch")):
             surface = [f"metrics.surface_every={every}"]
             config = load_config([ROOT / "configs" / "segmentation_3d.yaml"], [*own, *data, *surface])
-            clock = train(config, RunFolder(scratch / f"run_{every}"))
+            clock = Clock()
+            train(config, CSVDataModule(config), RunFolder(scratch / f"run_{every}"), clock)
             beside = (clock.validation - clock.inference) / EPOCHS
             whole = clock.epochs / EPOCHS
             rows.append(Row(f"{what}, {often}", "the whole epoch", beside, whole, "s", "<= 0.05"))

@@ -84,7 +84,7 @@ trainer:
     done = cli("fit", "-c", "config.yaml", cwd=tmp_path)
     lines = done.stderr.splitlines()
     assert done.returncode == 2
-    assert lines[-1] == "5 mistakes; nothing was started."
+    assert lines[-1].startswith("5 mistakes; nothing was started.")
     assert lines[0] == "config.yaml:1: run.nam is not a setting. Did you mean run.name?"
     assert "config.yaml:5: " in lines[1]
     assert "validation.csv" in lines[1]

@@ -188,12 +188,12 @@ def component_problems(loaded: Loaded, told: Sequence[Problem] = ()) -> list[Pro
         loaded: A config as it was read.
         told: What need not be told again.
     """
-    from trainlib.build.catalogue import catalogue
-    from trainlib.build.check import check_components
-
     config = loaded.config
     if config is None:
         return []
+    from trainlib.build.catalogue import catalogue
+    from trainlib.build.check import check_components
+
     if not config.data.classes:  # which was told; two stand in for them, so that a network can be built
         config = config.model_copy(update={"data": config.data.model_copy(update={"classes": ["first", "second"]})})
     mistakes = check_components(config)

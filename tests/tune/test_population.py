@@ -123,6 +123,9 @@ def test_one_that_is_over_ends_without_waiting_for_others() -> None:
         ({}, False),
         ({"current_epoch": 9}, True),
         ({"should_stop": True}, True),
+        ({"should_stop": True, "min_epochs": 9, "min_steps": 20}, True),
+        ({"should_stop": True, "min_epochs": 10}, False),
+        ({"should_stop": True, "min_steps": 21}, False),
         ({"max_steps": 20}, True),
         ({"max_steps": 21}, False),
         ({"max_epochs": -1, "current_epoch": 99}, False),
@@ -131,7 +134,8 @@ def test_one_that_is_over_ends_without_waiting_for_others() -> None:
 def test_a_training_is_over_with_its_last_epoch_or_step_or_when_it_is_stopped(
     state: dict[str, Any], over: bool
 ) -> None:
-    trainer = {"max_epochs": 10, "max_steps": -1, "current_epoch": 8, "global_step": 20, "should_stop": False} | state
+    limits = {"max_epochs": 10, "max_steps": -1, "min_epochs": None, "min_steps": None}
+    trainer = {**limits, "current_epoch": 8, "global_step": 20, "should_stop": False, **state}
     assert is_over(SimpleNamespace(**trainer)) is over  # type: ignore[arg-type]
 
 

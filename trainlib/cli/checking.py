@@ -36,7 +36,8 @@ def checked(
 ) -> Config:
     """Read a config and tell the mistakes in it: what needs no library to see; where there is nothing, the rest.
 
-    What needs a library takes seconds, and is told in the same run only where names cannot be looked up without one.
+    What needs a library takes seconds: whether components can be made with their values. It is tried in the same run
+    only where not even their names could be looked up without one.
 
     Args:
         files: The config files.
@@ -62,7 +63,8 @@ def checked(
     misspelt = spelling_problems(loaded)
     problems += misspelt or []
     tell(problems)
-    if not problems or misspelt is None:
+    tried = loaded.config is None or not problems or misspelt is None
+    if tried:
         silence_libraries()
         more = component_problems(loaded, told=problems)
         if also is not None and not problems and not more:
@@ -70,7 +72,7 @@ def checked(
         tell(more)
         problems += more
     if problems or loaded.config is None:
-        _refuse(problems)
+        _refuse(problems, "" if tried else " The values of components are tried once these are right.")
     if print_config:
         if speaks():
             print(dump_config(loaded.config), end="")
@@ -78,10 +80,10 @@ def checked(
     return loaded.config
 
 
-def _refuse(problems: list[Problem]) -> NoReturn:
+def _refuse(problems: list[Problem], more: str) -> NoReturn:
     """Say how many mistakes were told, and leave."""
     if speaks():
-        print(f"{count(len(problems), 'mistake')}; nothing was started.", file=sys.stderr)
+        print(f"{count(len(problems), 'mistake')}; nothing was started.{more}", file=sys.stderr)
     leave(problems)
 
 

@@ -65,6 +65,7 @@ class TrialReport(Checkpoint):
 
 def is_over(trainer: Trainer) -> bool:
     """Tell at the end of an epoch whether nothing is trained after it, nor by whoever goes on from its checkpoint."""
-    epochs, steps = trainer.max_epochs, trainer.max_steps
-    enough = epochs is not None and 0 <= epochs <= trainer.current_epoch + 1
-    return trainer.should_stop or enough or 0 <= steps <= trainer.global_step
+    epochs, steps = trainer.current_epoch + 1, trainer.global_step
+    enough = trainer.max_epochs is not None and 0 <= trainer.max_epochs <= epochs
+    stopped = trainer.should_stop and epochs >= (trainer.min_epochs or 0) and steps >= (trainer.min_steps or 0)
+    return stopped or enough or 0 <= trainer.max_steps <= steps
