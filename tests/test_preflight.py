@@ -40,7 +40,6 @@ def test_a_right_config_has_no_problem(write_config: WriteConfig) -> None:
         ("trainer.max_epochs=true", "trainer.max_epochs: expected a positive integer, found True."),
         ("trainer.max_epochs=null", "trainer.max_epochs: expected a positive integer, found None."),
         ("patch.model=/no/model.py", "patch.model: there is no script /no/model.py."),
-        ("data={prepare: on_demand, cache: memory}", "data.prepare: each worker would keep the cases"),
         ("data.label_cols=[label, other]", "data.label_cols: segmentation expects one label column"),
     ],
 )  # fmt: skip

@@ -95,9 +95,6 @@ def _contradictions(config: Config) -> Iterator[tuple[Key, str]]:
             yield ("patch", name), f"patch.{name}: there is no script {path}."
     if config.task == "segmentation" and len(config.data.label_cols) > 1:
         yield ("data", "label_cols"), "data.label_cols: segmentation expects one label column, found several."
-    if config.data.prepare == "on_demand" and config.data.cache == "memory":
-        text = "each worker would keep the cases that it comes across. Set data.cache to disk or none"
-        yield ("data", "prepare"), f"data.prepare: {text}, or data.prepare to beforehand."
     yield from _class_contradictions(config)
     monitor = config.checkpoint.monitor
     known = _logged(config)

@@ -204,6 +204,8 @@ def test_settings_without_a_decimal_comma_are_let_pass(tmp_path: Path, text: str
          "0 to 1, found 'liver'."),
         ("label_map: {255: 2}", "data.label_map.255: expected one of the classes background, heart or their values "
          "0 to 1, found 2."),
+        ("prepare: on_demand\n  cache: memory", "data.prepare: expected beforehand, for with data.cache: memory each "
+         "worker would keep its own cases, found 'on_demand'. Set data.cache to disk, or data.num_workers to 0."),
         ("5: 4", "data.5 is not a setting. `trainlib schema` lists all settings."),
     ],
 )  # fmt: skip

@@ -92,6 +92,13 @@ def test_each_of_them_gives_the_same_bits_alone_and_for_several_windows(root: Pa
     assert batches[0]["label"].dtype == torch.uint8
 
 
+def test_windows_may_come_from_the_workers_in_types_that_differ(root: Path) -> None:
+    bent = {"RandGridDistortiond": {"prob": 0.5, "mode": ["bilinear", "nearest"]}}  # makes a float of a label it bends
+    data = {"batch_size": 5, "num_workers": 1}
+    for epoch in range(3):
+        compare(make_config(root, data, transforms={"train": [*CROP, bent, SUITABLE[0]]}), epoch)
+
+
 def test_of_a_case_that_comes_twice_in_a_batch_each_has_its_own_numbers(tmp_path: Path) -> None:
     make_cases(tmp_path, 2)
     make_cases(tmp_path, 1, "valid.csv", first=2)

@@ -267,16 +267,16 @@ def test_nothing_but_finished_files_stays_in_the_folder(root: Path, monkeypatch:
     assert [path for path in (root / "cache").rglob("*") if path.is_file()] == []
 
 
-def test_what_a_killed_process_left_half_written_is_removed_after_a_day(root: Path) -> None:
-    config = make_config(root)
-    cache = DiskCache(Preparation(config, with_label=True), root / "cache")
+@pytest.mark.parametrize("prepare", ["beforehand", "on_demand"])
+def test_what_a_killed_process_left_half_written_is_removed_after_a_day(root: Path, prepare: str) -> None:
+    config = make_config(root, {"prepare": prepare, "cache": "disk", "cache_dir": str(root / "cache")})
     for name, hours in (("old", 25), ("young", 1)):
         leftover = root / "cache" / "ab" / f".writing-{name}-x.safetensors"
         leftover.parent.mkdir(parents=True, exist_ok=True)
         leftover.touch()
         os.utime(leftover, (time.time() - 3600 * hours,) * 2)
-    cache.sweep()
-    assert [path.name for path in (root / "cache" / "ab").iterdir()] == [".writing-young-x.safetensors"]
+    ready(config)
+    assert [path.name for path in (root / "cache" / "ab").glob(".*")] == [".writing-young-x.safetensors"]
 
 
 def test_memory_cache_keeps_a_copy_of_what_a_worker_sent(root: Path) -> None:

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema, field_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from trainlib.config.section import Section
@@ -86,6 +95,17 @@ class DataSection(Section):
     """Processes that prepare cases; `auto` asks cores, memory and the open-file limit."""
     limit_cases: Annotated[int, Field(ge=1)] | None = None
     """Use only the first n cases of the training, validation and test split each, for trying things out."""
+
+    @model_validator(mode="after")
+    def _check_memory(self) -> DataSection:
+        """Refuse workers that would each keep the cases that they come across."""
+        if self.prepare == "on_demand" and self.cache == "memory" and self.num_workers != 0:
+            raise PydanticCustomError(
+                "prepare",
+                "Input should be beforehand, for with data.cache: memory each worker would keep its own cases",
+                {"key": ("data", "prepare"), "found": "'on_demand'. Set data.cache to disk, or data.num_workers to 0"},
+            )
+        return self
 
     @field_validator("label_map")
     @classmethod

@@ -114,12 +114,10 @@ class TrainDataset(Dataset[Any]):
         """Make an item of a crop: as the network gets it, or with what is needed to finish it on the device."""
         item: Item = {key: plain_tensor(crop[key]) for key in (IMAGE, LABEL) if key in crop}
         item |= _names(case) | _target(case)
-        if self.on_device:
-            return item | {PENDING: pending}
         item[IMAGE] = item[IMAGE].float()
         if LABEL in item:  # some transforms make a float of the label, and only when they are drawn
-            item[LABEL] = item[LABEL].to(pending.label_type)
-        return item
+            item[LABEL] = item[LABEL].float() if self.on_device else item[LABEL].to(pending.label_type)
+        return item | {PENDING: pending} if self.on_device else item
 
 
 def _names(case: Case) -> Item:

@@ -22,7 +22,7 @@ from trainlib.data.prepare import Preparation
 from trainlib.data.sampling import EpochSampler, class_weights
 from trainlib.data.splits import SPLITS_OF, Case, read_split
 from trainlib.data.workers import choose_workers, prepare_open_files, start_worker
-from trainlib.processes import local_size, rank, size
+from trainlib.processes import decided, local_size, rank, size
 
 log = logging.getLogger(__name__)
 
@@ -65,8 +65,10 @@ class CSVDataModule(LightningDataModule):
         for split in splits:
             self.cases[split] = self._limited(read_split(self.config, split), split)
         caches = {split: self._cache(split) for split in splits}
-        for cache in dict.fromkeys(caches.values()) if self.config.data.prepare == "beforehand" else ():
-            if stage == "fit" or cache.keeps:
+        for cache in dict.fromkeys(caches.values()):
+            if self.config.data.prepare == "on_demand":
+                decided(cache.sweep)
+            elif stage == "fit" or cache.keeps:
                 self._fill(cache, [split for split in splits if caches[split] is cache])
         for split in splits:
             self._datasets[split] = self._dataset(split, caches[split])

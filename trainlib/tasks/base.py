@@ -108,7 +108,7 @@ class BaseTask(NetworkModule):
         """Let no checkpoint be written of weights that are of no use, nor one without the schedule's last step."""
         self.guard.check_weights(self)
         self.guard.check_outputs(self)
-        if not self.train_loss.cases:  # no callback has logged it, and it may be monitored
+        if "train/loss" not in self.trainer.callback_metrics:  # nan if there was no batch, for it may be monitored
             self.log_train_loss()
         follow_metric(self)
 
