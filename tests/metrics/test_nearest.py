@@ -47,7 +47,7 @@ CASES = {
     "two ends against the middle": (voxels(LONG, np.s_[0], np.s_[39]), voxels(LONG, np.s_[18:22, 3:5, 9:12])),
     "the border of the image against its inside": (frame(LONG), ~frame(LONG)),
     "a voxel inside against the border of the image": (voxels(LONG, (21, 4, 11)), frame(LONG)),
-    "all against all": (np.ones(LONG, bool), np.ones(LONG, bool)),
+    "all against all": (np.ones((11, 7, 9), bool), np.ones((11, 7, 9), bool)),
     "all against one": (np.ones(LONG, bool), voxels(LONG, (3, 8, 2))),
     "specks against specks": (specks(LONG, 0.05), specks(LONG, 0.01, seed=1)),
     "an image of one plane": (specks((1, 20, 30), 0.1), voxels((1, 20, 30), (0, 19, 3))),
@@ -61,26 +61,29 @@ CASES_2D = {
 }
 
 
-def only(monkeypatch, method):
-    """Let far voxels be searched by one method alone."""
+def only(monkeypatch, method, nearby):
+    """Let all voxels be searched nearby first, where there are any, or none; and the rest by one method alone."""
     monkeypatch.setattr(nearest, "_costs", lambda *_: {method: 0.0})
+    monkeypatch.setattr(nearest, "_nearby_pays", lambda *_: nearby)
 
 
 @pytest.mark.parametrize("spacing", SPACINGS)
+@pytest.mark.parametrize("nearby", [True, False], ids=["nearby", "at once"])
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("case", CASES)
-def test_each_method_finds_what_all_pairs_say(monkeypatch, case, method, spacing):
-    only(monkeypatch, method)
+def test_each_method_finds_what_all_pairs_say(monkeypatch, case, method, nearby, spacing):
+    only(monkeypatch, method, nearby)
     queries, targets = CASES[case]
     expected = by_all_pairs(queries, targets, spacing)
     np.testing.assert_allclose(nearest_distances(queries, targets, spacing), expected, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("spacing", [(1.0, 1.0), (0.2, 3.0), (2.5, 0.4)])
+@pytest.mark.parametrize("nearby", [True, False], ids=["nearby", "at once"])
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("case", CASES_2D)
-def test_each_method_finds_what_all_pairs_say_in_2d(monkeypatch, case, method, spacing):
-    only(monkeypatch, method)
+def test_each_method_finds_what_all_pairs_say_in_2d(monkeypatch, case, method, nearby, spacing):
+    only(monkeypatch, method, nearby)
     queries, targets = CASES_2D[case]
     expected = by_all_pairs(queries, targets, spacing)
     np.testing.assert_allclose(nearest_distances(queries, targets, spacing), expected, rtol=1e-12, atol=1e-12)
@@ -104,9 +107,10 @@ def test_random_masks_of_any_density_agree_with_the_full_transform(seed):
     np.testing.assert_allclose(nearest_distances(queries, targets, spacing), expected, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("share", [0.1, 1.0])
 @pytest.mark.parametrize("cached", [1, 1 << 12, 1 << 14])
-def test_sums_taken_in_chunks_are_those_taken_at_once(monkeypatch, cached):
-    queries, targets = specks(LONG, 0.1), specks(LONG, 0.02, seed=1)
+def test_sums_taken_in_chunks_are_those_taken_at_once(monkeypatch, cached, share):
+    queries, targets = specks(LONG, share), specks(LONG, 0.02, seed=1)
     at_once = by_planes(queries, targets, SPACINGS[2])
     monkeypatch.setattr(planes, "CACHED", cached)
     np.testing.assert_array_equal(by_planes(queries, targets, SPACINGS[2]), at_once)
@@ -149,15 +153,44 @@ def test_the_box_is_the_smallest_that_holds_all(case):
     assert bounding_box(mask) == expected
 
 
+def ball(shape, radius):
+    """The surface of a ball in the middle of the image."""
+    squares = sum((places - size // 2) ** 2 for places, size in zip(np.indices(shape), shape, strict=True))
+    return (squares <= radius**2) & (squares > (radius - 1) ** 2)
+
+
 @pytest.mark.parametrize(
     ("method", "queries", "targets"),
     [
         ("planes", specks((48, 48, 48), 0.1), voxels((48, 48, 48), np.s_[20:25, 20:25, 20:25])),
+        ("planes", ball((96, 96, 96), 20), frame((96, 96, 96))),
+        ("planes", ball((96, 96, 96), 12), ball((96, 96, 96), 46)),
+        ("tree", ball((96, 96, 96), 42), ball((96, 96, 96), 46)),
         ("tree", specks((64, 64, 64), 0.001), frame((64, 64, 64))),
         ("transform", specks((160, 160, 160), 0.3), voxels((160, 160, 160), np.s_[::159, ::2, ::2])),
     ],
-    ids=METHODS,
+    ids=[
+        "specks all over the image",
+        "inside of a box",
+        "inside of a shell",
+        "close to a shell",
+        "few specks",
+        "two large structures",
+    ],
 )
 def test_the_method_is_the_one_that_costs_least(method, queries, targets):
-    costs = nearest._costs(queries, targets)
+    costs = nearest._costs(queries, targets, SPACINGS[0])
     assert min(costs, key=costs.__getitem__) == method
+
+
+@pytest.mark.parametrize(
+    ("pays", "queries", "targets"),
+    [
+        (True, ball((64, 64, 64), 20), ball((64, 64, 64), 22)),
+        (False, specks((512, 1, 512), 0.2), ball((512, 1, 512), 150)),
+    ],
+    ids=["surfaces much alike", "specks around a thin line"],
+)
+def test_nearby_is_searched_first_where_that_settles_much(pays, queries, targets):
+    everywhere = (slice(None),) * 3
+    assert nearest._nearby_pays(queries, targets, SPACINGS[0], everywhere, nearest.NEAR) is pays

@@ -1,13 +1,15 @@
 """How far each voxel of one mask is from the nearest of another, in millimetres."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
+from scipy.spatial.distance import cdist
 
 from trainlib.metrics.boxes import Box, bounding_box, common_box
-from trainlib.metrics.planes import Floats, Mask, by_planes
+from trainlib.metrics.planes import Floats, Indices, Mask, by_planes
 
 # Steps along the axis of middle spacing within which the nearest voxel is looked for at first.
 NEAR = 4
@@ -36,7 +38,7 @@ def nearest_distances(queries: Mask, targets: Mask, spacing: Sequence[float]) ->
     reach = NEAR * sorted(spacing)[1]
     margins = [int(reach / step) + 1 for step in spacing]
     box = common_box(bounding_box(queries), bounding_box(targets), margins)
-    if box and queries[box].any() and targets[box].any() and _nearby_pays(queries, targets, box, margins[0]):
+    if box and queries[box].any() and targets[box].any() and _nearby_pays(queries, targets, spacing, box, margins[0]):
         nearby = np.zeros(queries.shape, bool)
         nearby[box] = queries[box]
         distances[nearby.ravel()[places]] = by_planes(queries[box], targets[box], spacing, margins[0])
@@ -55,31 +57,45 @@ def _among_all(queries: Mask, targets: Mask, spacing: Sequence[float]) -> Floats
     structure, whose box is small: they are searched by planes. If the structure is large as well, there is nothing
     better than a transform.
     """
-    costs = _costs(queries, targets)
+    costs = _costs(queries, targets, spacing)
     method = min(costs, key=costs.__getitem__)
     if method == "planes":
         return by_planes(queries, targets, spacing)
     if method == "tree":
-        tree = cKDTree(_positions(targets, spacing), compact_nodes=False, balanced_tree=False)
-        nearest: Floats = tree.query(_positions(queries, spacing))[0]
+        asked, points = (_positions(np.flatnonzero(mask), mask.shape, spacing) for mask in (queries, targets))
+        nearest: Floats = cKDTree(points, compact_nodes=False, balanced_tree=False).query(asked)[0]
         return nearest
+    if targets.shape[1] == 1:
+        # With a third axis of one voxel a 2-D image takes half as long again.
+        queries, targets, spacing = queries[:, 0], targets[:, 0], spacing[::2]
     # Where the nearest voxel is; the distances of the whole array, of which few are needed, take half as long again.
     places = ndimage.distance_transform_edt(~targets, spacing, return_distances=False, return_indices=True)
     moves = (places[:, queries] - np.nonzero(queries)) * np.reshape(spacing, (-1, 1))
     return np.sqrt((moves**2).sum(axis=0))
 
 
-def _costs(queries: Mask, targets: Mask) -> dict[str, float]:
-    """Estimate what each method takes in nanoseconds; the factors were measured."""
+def _costs(queries: Mask, targets: Mask, spacing: Sequence[float], bound: float = math.inf) -> dict[str, float]:
+    """Estimate what each method takes in nanoseconds; the factors were measured.
+
+    A tree is looked at closely only where it may be the best, and take less than a bound.
+    """
     asked, points = int(np.count_nonzero(queries)), int(np.count_nonzero(targets))
-    # Between surfaces of about one size a search is short; from specks it passes the more points the more there are.
-    alike = points < 4 * asked < 16 * points
-    search = 1200.0 if alike else max(400.0, 6.0 * points**0.65)
-    return {
-        "planes": _plane_cost(queries, targets),
-        "tree": targets.size + 160.0 * points + search * asked,
-        "transform": 90.0 * targets.size,
-    }
+    others = {"planes": _plane_cost(queries, targets), "transform": 90.0 * targets.size}
+    tree = targets.size + 160.0 * points + 800.0 * asked
+    if tree < min(bound, *others.values()):
+        tree += 15.0 * asked * _passed(queries, targets, spacing)
+    return {**others, "tree": tree}
+
+
+def _passed(queries: Mask, targets: Mask, spacing: Sequence[float]) -> float:
+    """Estimate how many targets a tree looks at for one query: those not much further off than the nearest.
+
+    Inside of a shell, about equally far from all of it, these are tens of thousands.
+    """
+    points = np.flatnonzero(targets)
+    some = [places[:: -(-places.size // most)] for places, most in ((np.flatnonzero(queries), 16), (points, 4096))]
+    squares = cdist(*(_positions(places, targets.shape, spacing) for places in some), "sqeuclidean")
+    return points.size * float(np.mean(squares <= 1.1**2 * squares.min(axis=1, keepdims=True)))
 
 
 def _plane_cost(queries: Mask, targets: Mask, reach: int | None = None) -> float:
@@ -88,16 +104,20 @@ def _plane_cost(queries: Mask, targets: Mask, reach: int | None = None) -> float
     depth, *others = (part.stop - part.start for part in bounding_box(targets))
     across, along = min(others), queries.shape[2 if others[1] >= others[0] else 1]
     searched = depth if reach is None else min(depth, 2 * reach + 1)
-    return 2e4 * planes + across * along * (0.9 * planes * searched + 10.0 * depth) + 3.0 * asked * across
+    return 2e4 * planes + across * along * (0.9 * planes * searched + 10.0 * depth) + 2.0 * asked * across
 
 
-def _nearby_pays(queries: Mask, targets: Mask, box: Box, reach: int) -> bool:
-    """Tell whether to look nearby costs less than to search all at once."""
-    return _plane_cost(queries[box], targets[box], reach) < min(_costs(queries, targets).values())
+def _nearby_pays(queries: Mask, targets: Mask, spacing: Sequence[float], box: Box, reach: int) -> bool:
+    """Tell whether to look nearby costs less than what it saves of a search of all at once."""
+    asked, points = int(np.count_nonzero(queries)), int(np.count_nonzero(targets))
+    # Where one surface passes by another, so many voxels of it at most are near to each of the other.
+    settled = min(int(np.count_nonzero(queries[box])), (2 * NEAR + 1) * points)
+    least = _plane_cost(queries[box], targets[box], reach) * asked / settled
+    return least < min(_costs(queries, targets, spacing, least).values())
 
 
-def _positions(mask: Mask, spacing: Sequence[float]) -> Floats:
-    """Return where the voxels of a mask are in mm, shape (voxels, axes)."""
+def _positions(places: Indices, shape: Sequence[int], spacing: Sequence[float]) -> Floats:
+    """Return where voxels, given by their flat index, are in mm, shape (voxels, axes)."""
     # `argwhere` takes several times as long.
-    positions: Floats = np.stack(np.unravel_index(np.flatnonzero(mask), mask.shape), axis=1) * np.asarray(spacing)
+    positions: Floats = np.stack(np.unravel_index(places, tuple(shape)), axis=1) * np.asarray(spacing)
     return positions

@@ -13,6 +13,7 @@ CACHED = 1 << 20
 
 Mask = NDArray[np.bool_]
 Floats = NDArray[np.float64]
+Indices = NDArray[np.intp]
 
 
 def by_planes(queries: Mask, targets: Mask, spacing: Sequence[float], reach: int | None = None) -> Floats:
@@ -49,9 +50,7 @@ def by_planes(queries: Mask, targets: Mask, spacing: Sequence[float], reach: int
             found.append(np.full(places[0].size, np.inf))
             continue
         to_lines = _smallest_sums(lines[near], steps[near])
-        sums = to_lines.take(places[along - 1], axis=1)
-        sums += over_lines.take(places[across - 1], axis=1)
-        found.append(np.minimum.reduce(sums, axis=0))
+        found.append(_over_lines(to_lines, over_lines, places[along - 1], places[across - 1]))
     return np.sqrt(np.concatenate(found))
 
 
@@ -97,10 +96,37 @@ def _smallest_sums(planes: Floats, added: Floats) -> Floats:
     """Add a number to each plane, and return the smallest sum for each voxel."""
     flat = planes.reshape(len(planes), -1)
     smallest = np.empty(flat.shape[1])
-    size = min(flat.shape[1], max(64, CACHED // (flat.itemsize * len(flat))))
+    size = min(flat.shape[1], _at_once(len(flat)))
     sums = np.empty((len(flat), size))
     for start in range(0, flat.shape[1], size):
         part = flat[:, start : start + size]
         of_part = np.add(part, added[:, None], out=sums[:, : part.shape[1]])
         np.minimum.reduce(of_part, axis=0, out=smallest[start : start + size])
     return smallest.reshape(planes.shape[1:])
+
+
+def _over_lines(to_lines: Floats, over_lines: Floats, along: Indices, across: Indices) -> Floats:
+    """Find the smallest sum over the lines of a plane for each voxel that is asked for.
+
+    Args:
+        to_lines: Squared distances within each line, shape (lines, voxels along them).
+        over_lines: Squared distances to each line, shape (lines, voxels across them).
+        along: Where the voxels are along the lines.
+        across: Where the voxels are across the lines.
+
+    Returns:
+        Squared distances in mm², one for each voxel.
+    """
+    smallest = np.empty(along.size)
+    size = _at_once(len(to_lines))
+    for start in range(0, along.size, size):
+        part = slice(start, start + size)
+        sums = to_lines.take(along[part], axis=1)
+        sums += over_lines.take(across[part], axis=1)
+        np.minimum.reduce(sums, axis=0, out=smallest[part])
+    return smallest
+
+
+def _at_once(sums: int) -> int:
+    """Return for how many voxels, of each of which there are so many sums, these stay in the cache."""
+    return max(64, CACHED // (8 * sums))
