@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from lightning.fabric.plugins.environments import LightningEnvironment
 from lightning.pytorch.plugins import DoublePrecision
 
 from trainlib import Config, fit, load_config, trainer
@@ -55,6 +56,12 @@ def pretend(monkeypatch: pytest.MonkeyPatch, *gpus: bool) -> None:
         ((True,), {"precision": "32-true"}, "32-true"),
         ((True,), {"precision": 16}, "16"),
         ((), {"precision": "bf16-mixed"}, "bf16-mixed"),
+        ((True,), {"strategy": "ddp"}, "bf16-mixed"),
+        ((True,), {"strategy": "fsdp"}, "32-true"),
+        ((True,), {"strategy": "FSDP_cpu_offload"}, "32-true"),
+        ((True,), {"plugins": [DoublePrecision()]}, "64-true"),
+        ((True,), {"plugins": DoublePrecision()}, "64-true"),
+        ((True,), {"plugins": [LightningEnvironment()]}, "bf16-mixed"),
     ],
 )
 def test_what_nobody_asked_for_follows_from_the_device(
@@ -91,6 +98,8 @@ def test_it_is_told_only_where_it_was_chosen(monkeypatch: pytest.MonkeyPatch, ca
     tell_precision(make())
     pretend(monkeypatch, True)
     tell_precision(make(precision="bf16-mixed"))
+    tell_precision(make(plugins=[DoublePrecision()]))
+    tell_precision(make(strategy="fsdp"))
     assert caplog.messages == []
     tell_precision(make())
     assert caplog.messages == ["trainer.precision: bf16-mixed, for the GPU has bfloat16; 32-true computes as on a CPU."]

@@ -41,6 +41,9 @@ def test_a_right_config_has_no_problem(write_config: WriteConfig) -> None:
         ("trainer.max_epochs=null", "trainer.max_epochs: expected a positive integer, found None."),
         ("patch.model=/no/model.py", "patch.model: there is no script /no/model.py."),
         ("data={prepare: on_demand, cache: memory}", "data.prepare: each worker would keep the cases"),
+        ("trainer={max_epochs: 1, strategy: fsdp, precision: bf16-mixed}",
+         "trainer.precision: expected 32-true with the strategy fsdp, which would round losses and spacings too, found "
+         "bf16-mixed. Or set trainer.strategy to ddp."),
         ("data.label_cols=[label, other]", "data.label_cols: segmentation expects one label column"),
     ],
 )  # fmt: skip

@@ -99,6 +99,7 @@ def _contradictions(config: Config) -> Iterator[tuple[Key, str]]:
         text = "each worker would keep the cases that it comes across. Set data.cache to disk or none"
         yield ("data", "prepare"), f"data.prepare: {text}, or data.prepare to beforehand."
     yield from _class_contradictions(config)
+    yield from _computing_contradictions(config)
     monitor = config.checkpoint.monitor
     known = _logged(config)
     if monitor not in known:
@@ -117,6 +118,13 @@ def _contradictions(config: Config) -> Iterator[tuple[Key, str]]:
     epochs = config.trainer.get("max_epochs")
     if not isinstance(epochs, int) or isinstance(epochs, bool) or epochs < 1:
         yield ("trainer", "max_epochs"), f"trainer.max_epochs: expected a positive integer, found {epochs!r}."
+
+
+def _computing_contradictions(config: Config) -> Iterator[tuple[Key, str]]:
+    precision = config.trainer.get("precision")
+    if config.spreads_network and "16" in str(precision):
+        text = f"expected 32-true with the strategy fsdp, which would round losses and spacings too, found {precision}"
+        yield ("trainer", "precision"), f"trainer.precision: {text}. Or set trainer.strategy to ddp."
 
 
 def _unusable_credentials(config: Config) -> Iterator[tuple[Key, str]]:
