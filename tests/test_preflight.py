@@ -148,3 +148,27 @@ def test_the_quick_problems_need_no_torch(write_config: WriteConfig) -> None:
         f"assert not quick_problems(read_config({str(write_config())!r})); assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+GRAPHS = "CUDA graphs get gradients wrong that are summed over several batches (accumulate_grad_batches). "
+SUMMED = "trainer.accumulate_grad_batches=4"
+SCHEDULED = "callbacks=[{GradientAccumulationScheduler: {scheduling: {0: 4}}}]"
+
+
+@pytest.mark.parametrize(
+    ("compiled", "summed", "expected"),
+    [
+        ("{mode: reduce-overhead}", SUMMED, [f"model.compile.mode: {GRAPHS}"]),
+        ("{mode: max-autotune}", SCHEDULED, [f"model.compile.mode: {GRAPHS}"]),
+        ("{options: {triton.cudagraphs: true}}", SUMMED, [f"model.compile.options: {GRAPHS}"]),
+        ("{mode: max-autotune-no-cudagraphs}", SUMMED, []),
+        ("true", SUMMED, []),
+        ("{mode: reduce-overhead}", "trainer.accumulate_grad_batches=1", []),
+        ("false", SCHEDULED, []),
+    ],
+)
+def test_gradients_are_not_summed_with_cuda_graphs(
+    write_config: WriteConfig, compiled: str, summed: str, expected: list[str]
+) -> None:
+    remedy = "Set mode to default or max-autotune-no-cudagraphs, which use none."
+    assert quick(write_config(), f"model.compile={compiled}", summed) == [f"{text}{remedy}" for text in expected]
