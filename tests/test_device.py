@@ -123,7 +123,22 @@ def test_a_bundle_decides_where_it_runs() -> None:
     chosen = mixed_precision(make())
     assert eval(chosen["amp"].removeprefix("$"), {"torch": torch}) is torch.cuda.is_available()
     assert chosen["amp_kwargs"] == {"dtype": "$torch.bfloat16"}
-    assert mixed_precision(make(precision="32-true")) == mixed_precision(make(accelerator="cpu")) == {}
+    for arguments in ({"precision": "32-true"}, {"accelerator": "cpu"}, {"strategy": "fsdp"}):
+        assert mixed_precision(make(**arguments)) == {}
+
+
+@pytest.mark.parametrize("version", ["2.9.1+cu128", "2.10.0"])
+@pytest.mark.parametrize("dims", [2, 3])
+@pytest.mark.parametrize("cudnn", [None, 91002, 91500])
+def test_a_bundle_decides_as_a_training(
+    monkeypatch: pytest.MonkeyPatch, version: str, dims: int, cudnn: int | None
+) -> None:
+    pretend(monkeypatch, True)
+    monkeypatch.setattr(torch, "__version__", version)
+    monkeypatch.setattr(torch.backends.cudnn, "version", lambda: cudnn)
+    config = Config.model_validate({"data": DATA | {"spatial_dims": dims}})
+    rule = mixed_precision(config)["amp"].removeprefix("$")
+    assert eval(rule, {"torch": torch}) is (precision(config) == "bf16-mixed")
 
 
 def test_the_snapshot_notes_the_precision(write_config: WriteConfig) -> None:
