@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from lightning.fabric.plugins.environments import LightningEnvironment
 from lightning.pytorch.plugins import DoublePrecision
 
 from trainlib import Config, fit, load_config, trainer
@@ -55,6 +56,12 @@ def pretend(monkeypatch: pytest.MonkeyPatch, *gpus: bool) -> None:
         ((True,), {"precision": "32-true"}, "32-true"),
         ((True,), {"precision": 16}, "16"),
         ((), {"precision": "bf16-mixed"}, "bf16-mixed"),
+        ((True,), {"strategy": "ddp"}, "bf16-mixed"),
+        ((True,), {"strategy": "fsdp"}, "32-true"),
+        ((True,), {"strategy": "FSDP_cpu_offload"}, "32-true"),
+        ((True,), {"plugins": [DoublePrecision()]}, "64-true"),
+        ((True,), {"plugins": DoublePrecision()}, "64-true"),
+        ((True,), {"plugins": [LightningEnvironment()]}, "bf16-mixed"),
     ],
 )
 def test_what_nobody_asked_for_follows_from_the_device(
@@ -91,6 +98,8 @@ def test_it_is_told_only_where_it_was_chosen(monkeypatch: pytest.MonkeyPatch, ca
     tell_precision(make())
     pretend(monkeypatch, True)
     tell_precision(make(precision="bf16-mixed"))
+    tell_precision(make(plugins=[DoublePrecision()]))
+    tell_precision(make(strategy="fsdp"))
     assert caplog.messages == []
     tell_precision(make())
     assert caplog.messages == ["trainer.precision: bf16-mixed, for the GPU has bfloat16; 32-true computes as on a CPU."]
@@ -114,7 +123,22 @@ def test_a_bundle_decides_where_it_runs() -> None:
     chosen = mixed_precision(make())
     assert eval(chosen["amp"].removeprefix("$"), {"torch": torch}) is torch.cuda.is_available()
     assert chosen["amp_kwargs"] == {"dtype": "$torch.bfloat16"}
-    assert mixed_precision(make(precision="32-true")) == mixed_precision(make(accelerator="cpu")) == {}
+    for arguments in ({"precision": "32-true"}, {"accelerator": "cpu"}, {"strategy": "fsdp"}):
+        assert mixed_precision(make(**arguments)) == {}
+
+
+@pytest.mark.parametrize("version", ["2.9.1+cu128", "2.10.0"])
+@pytest.mark.parametrize("dims", [2, 3])
+@pytest.mark.parametrize("cudnn", [None, 91002, 91500])
+def test_a_bundle_decides_as_a_training(
+    monkeypatch: pytest.MonkeyPatch, version: str, dims: int, cudnn: int | None
+) -> None:
+    pretend(monkeypatch, True)
+    monkeypatch.setattr(torch, "__version__", version)
+    monkeypatch.setattr(torch.backends.cudnn, "version", lambda: cudnn)
+    config = Config.model_validate({"data": DATA | {"spatial_dims": dims}})
+    rule = mixed_precision(config)["amp"].removeprefix("$")
+    assert eval(rule, {"torch": torch}) is (precision(config) == "bf16-mixed")
 
 
 def test_the_snapshot_notes_the_precision(write_config: WriteConfig) -> None:

@@ -40,6 +40,9 @@ def test_a_right_config_has_no_problem(write_config: WriteConfig) -> None:
         ("trainer.max_epochs=true", "trainer.max_epochs: expected a positive integer, found True."),
         ("trainer.max_epochs=null", "trainer.max_epochs: expected a positive integer, found None."),
         ("patch.model=/no/model.py", "patch.model: there is no script /no/model.py."),
+        ("trainer={max_epochs: 1, strategy: fsdp, precision: bf16-mixed}",
+         "trainer.precision: expected 32-true with the strategy fsdp, which would round losses and spacings too, found "
+         "bf16-mixed. Or set trainer.strategy to ddp."),
         ("data.label_cols=[label, other]", "data.label_cols: segmentation expects one label column"),
     ],
 )  # fmt: skip
@@ -144,3 +147,27 @@ def test_the_quick_problems_need_no_torch(write_config: WriteConfig) -> None:
         f"assert not quick_problems(read_config({str(write_config())!r})); assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+GRAPHS = "CUDA graphs get gradients wrong that are summed over several batches (accumulate_grad_batches). "
+SUMMED = "trainer.accumulate_grad_batches=4"
+SCHEDULED = "callbacks=[{GradientAccumulationScheduler: {scheduling: {0: 4}}}]"
+
+
+@pytest.mark.parametrize(
+    ("compiled", "summed", "expected"),
+    [
+        ("{mode: reduce-overhead}", SUMMED, [f"model.compile.mode: {GRAPHS}"]),
+        ("{mode: max-autotune}", SCHEDULED, [f"model.compile.mode: {GRAPHS}"]),
+        ("{options: {triton.cudagraphs: true}}", SUMMED, [f"model.compile.options: {GRAPHS}"]),
+        ("{mode: max-autotune-no-cudagraphs}", SUMMED, []),
+        ("true", SUMMED, []),
+        ("{mode: reduce-overhead}", "trainer.accumulate_grad_batches=1", []),
+        ("false", SCHEDULED, []),
+    ],
+)
+def test_gradients_are_not_summed_with_cuda_graphs(
+    write_config: WriteConfig, compiled: str, summed: str, expected: list[str]
+) -> None:
+    remedy = "Set mode to default or max-autotune-no-cudagraphs, which use none."
+    assert quick(write_config(), f"model.compile={compiled}", summed) == [f"{text}{remedy}" for text in expected]

@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch.optim.lr_scheduler import OneCycleLR
 
-from trainlib import fit, load_config
+from trainlib import fit, load_config, trainer
 from trainlib.build.resolve import ComponentError
 from trainlib.data.dataset import TrainDataset
 from trainlib.errors import CheckpointError, Interrupted
@@ -138,6 +138,19 @@ def test_another_rate_of_dropout_is_another_setting_and_not_another_network(
     )
     assert "model.UNet.dropout: now 0.4, in the checkpoint 0.1." in caplog.messages
     assert len(run.metrics) == 2
+
+
+def test_another_precision_is_told_though_nobody_has_asked_for_it(
+    write_config: WriteConfig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "trainlib")
+    path = write_config(data={"test_csv": None}, progress=None)
+    fit(load_config(path, ["trainer.max_epochs=1"]))
+    fit(load_config(path, ["trainer.max_epochs=2"]), ckpt_path="last")
+    assert not any(text.startswith("Precision: ") for text in caplog.messages)
+    monkeypatch.setattr(trainer, "precision", lambda _: "bf16-mixed")  # as on a GPU
+    fit(load_config(path, ["trainer.max_epochs=3"]), ckpt_path="last")
+    assert "Precision: now bf16-mixed, in the checkpoint 32-true." in caplog.messages
 
 
 @pytest.mark.parametrize(("size", "steps"), [(1, 6), (6, 1)], ids=["smaller batches", "larger batches"])

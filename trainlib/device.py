@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING
 
 import torch
 
 from trainlib.config.schema import Config
 from trainlib.system.convolutions import slow_in_half
+
+if TYPE_CHECKING:
+    from lightning.pytorch.plugins import Precision
 
 log = logging.getLogger(__name__)
 
@@ -23,12 +27,32 @@ def uses_cuda(config: Config) -> bool:
 def precision(config: Config) -> str:
     """Return the precision of a run, as Lightning's Trainer takes it: that of the config, else what suits the device.
 
-    Networks keep their weights, optimizers their states and losses their values in single precision either way.
+    Networks keep their weights, optimizers their states and losses their values in single precision either way. That
+    is not so where the network is spread over the processes, which do without.
     """
-    given = config.trainer.get("precision")
+    given = _given(config)
     if given is not None:
-        return str(given)
-    return HALF if uses_cuda(config) and _have_bfloat16() and not _is_slow(config) else SINGLE
+        return given
+    suits = uses_cuda(config) and not config.spreads_network and _have_bfloat16() and not _is_slow(config)
+    return HALF if suits else SINGLE
+
+
+def _given(config: Config) -> str | None:
+    """Return the precision that the config asks for; None where it does not."""
+    plugin = precision_plugin(config)
+    given = config.trainer.get("precision") if plugin is None else plugin.precision
+    return None if given is None else str(given)
+
+
+def precision_plugin(config: Config) -> Precision | None:
+    """Return the plugin of Lightning that decides on the precision by itself, where `trainer.plugins` has one."""
+    given = config.trainer.get("plugins")
+    if not given:
+        return None
+    from lightning.pytorch.plugins import Precision
+
+    plugins = given if isinstance(given, list | tuple) else [given]
+    return next((plugin for plugin in plugins if isinstance(plugin, Precision)), None)
 
 
 def _have_bfloat16() -> bool:
@@ -47,5 +71,5 @@ def _is_slow(config: Config) -> bool:
 
 def tell_precision(config: Config) -> None:
     """Log a precision that nobody has asked for."""
-    if config.trainer.get("precision") is None and (chosen := precision(config)) != SINGLE:
+    if _given(config) is None and (chosen := precision(config)) != SINGLE:
         log.info("trainer.precision: %s, for the GPU has bfloat16; %s computes as on a CPU.", chosen, SINGLE)

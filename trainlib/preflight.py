@@ -96,6 +96,7 @@ def _contradictions(config: Config) -> Iterator[tuple[Key, str]]:
     if config.task == "segmentation" and len(config.data.label_cols) > 1:
         yield ("data", "label_cols"), "data.label_cols: segmentation expects one label column, found several."
     yield from _class_contradictions(config)
+    yield from _computing_contradictions(config)
     monitor = config.checkpoint.monitor
     known = _logged(config)
     if monitor not in known:
@@ -114,6 +115,24 @@ def _contradictions(config: Config) -> Iterator[tuple[Key, str]]:
     epochs = config.trainer.get("max_epochs")
     if not isinstance(epochs, int) or isinstance(epochs, bool) or epochs < 1:
         yield ("trainer", "max_epochs"), f"trainer.max_epochs: expected a positive integer, found {epochs!r}."
+
+
+def _computing_contradictions(config: Config) -> Iterator[tuple[Key, str]]:
+    precision = config.trainer.get("precision")
+    if config.spreads_network and "16" in str(precision):
+        text = f"expected 32-true with the strategy fsdp, which would round losses and spacings too, found {precision}"
+        yield ("trainer", "precision"), f"trainer.precision: {text}. Or set trainer.strategy to ddp."
+    if (settings := config.model.compile) is not None and settings.uses_graphs and _accumulates(config):
+        key: Key = ("model", "compile", "options" if settings.options else "mode")
+        text = "CUDA graphs get gradients wrong that are summed over several batches (accumulate_grad_batches)"
+        yield key, f"{dotted(key)}: {text}. Set mode to default or max-autotune-no-cudagraphs, which use none."
+
+
+def _accumulates(config: Config) -> bool:
+    """Tell whether gradients of several batches make a step of the optimizer."""
+    count = config.trainer.get("accumulate_grad_batches")
+    names = [callback.name.rpartition(".")[2] for callback in config.callbacks]
+    return (isinstance(count, int) and count > 1) or "GradientAccumulationScheduler" in names
 
 
 def _unusable_credentials(config: Config) -> Iterator[tuple[Key, str]]:

@@ -16,14 +16,14 @@ from lightning.fabric.plugins import ClusterEnvironment
 from lightning.fabric.plugins.environments import LightningEnvironment
 from lightning.pytorch.callbacks import Checkpoint, ProgressBar
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
-from lightning.pytorch.plugins import CheckpointIO, Precision
+from lightning.pytorch.plugins import CheckpointIO
 from lightning.pytorch.profilers import PassThroughProfiler
 
 from trainlib.build.patches import describe
 from trainlib.checkpoints.checkpoint import AtomicCheckpointIO, read_checkpoint
 from trainlib.config.schema import Config
 from trainlib.data.workers import explain_worker_death
-from trainlib.device import precision
+from trainlib.device import precision, precision_plugin
 from trainlib.errors import CheckpointError, ConfigError, DiskFullError, ResourceError
 from trainlib.folders.run import RunFolder
 from trainlib.memory import explain_memory
@@ -65,7 +65,7 @@ def make_trainer(config: Config, callbacks: list[Callback], loggers: Sequence[Lo
     }
     settings |= {name: value for name, value in config.trainer.items() if _is_argument(name, value)}
     settings["plugins"] = _plugins(settings.get("plugins"))
-    if not any(isinstance(plugin, Precision) for plugin in settings["plugins"]):
+    if precision_plugin(config) is None:  # Lightning takes one or the other
         settings["precision"] = precision(config)
     settings["enable_progress_bar"] = any(isinstance(callback, ProgressBar) for callback in callbacks)
     checkpointing = any(isinstance(callback, Checkpoint) for callback in callbacks)

@@ -19,6 +19,7 @@ from trainlib.checkpoints.checkpoint import read_checkpoint
 from trainlib.data.augmenting import PENDING, first_on_device
 from trainlib.data.dataset import CaseFailure
 from trainlib.errors import DataError
+from trainlib.memory import explain_memory
 
 POS_NEG: list[Any] = [{"RandCropByPosNegLabeld": {"spatial_size": [8, 8, 8], "num_samples": 3}}]
 SUITABLE: list[Any] = [
@@ -207,6 +208,45 @@ def test_what_fails_there_names_case_and_transform(root: Path, monkeypatch: pyte
         DataError, match=r"train\.csv:\d \(i\d\.nii\.gz\): transforms\.train\[3\]\.AdjustContrastd failed on image"
     ):
         [*loaded(config, "device", epoch=0)]
+
+
+def test_a_gpu_without_memory_is_no_fault_of_a_case(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = make_config(root, transforms={"train": [*CROP, {"AdjustContrastd": {"gamma": 1.0}}]})
+
+    def fail(*_: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr("monai.transforms.AdjustContrast.__call__", fail)
+    with pytest.raises(RuntimeError) as caught:
+        [*loaded(config, "device", epoch=0)]
+    assert "make the window smaller" in str(explain_memory(caught.value, config))
+
+
+def flags() -> dict[str, Any]:
+    """The settings of cuDNN, with those of each operation where torch has them."""
+    cudnn = torch.backends.cudnn
+    names = ("enabled", "benchmark", "deterministic", "allow_tf32")
+    found = {name: getattr(cudnn, name) for name in names}
+    return found | ({"conv": cudnn.conv.fp32_precision} if hasattr(cudnn, "conv") else {})
+
+
+def test_convolutions_there_have_all_digits_and_those_of_the_network_what_they_had(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Any] = []
+    cudnn = torch.backends.cudnn
+
+    def watch(smooth: Any, image: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:
+        rounds = cudnn.conv.fp32_precision == "tf32" if hasattr(cudnn, "conv") else cudnn.allow_tf32
+        seen.append((rounds, cudnn.enabled))
+        return image
+
+    monkeypatch.setattr("monai.transforms.RandGaussianSmooth.__call__", watch)
+    before = flags()
+    assert before["allow_tf32"]
+    [*loaded(make_config(root, transforms={"train": [*CROP, {"RandGaussianSmoothd": {"prob": 1.0}}]}), "device")]
+    assert set(seen) == {(False, True)}
+    assert flags() == before
 
 
 def test_what_is_done_where_is_told(root: Path, caplog: pytest.LogCaptureFixture) -> None:

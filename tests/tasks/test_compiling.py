@@ -10,7 +10,7 @@ import inspect
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,10 @@ import torch
 from trainlib import Config, fit, load_config, predict
 from trainlib.checkpoints.checkpoint import read_checkpoint
 from trainlib.config.compiling import CompileSection
-from trainlib.errors import InputError
+from trainlib.errors import InputError, TrainlibError
 from trainlib.folders.results import Run
 from trainlib.tasks import base
-from trainlib.tasks.compiling import compile_network
+from trainlib.tasks.compiling import CompilerError, compile_network
 
 WriteConfig = Callable[..., Path]
 Cli = Callable[..., subprocess.CompletedProcess[str]]
@@ -124,6 +124,102 @@ def test_without_a_compiler_that_is_told(monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
     with pytest.raises(InputError, match=r"No working C\+\+ compiler found.* It needs a C\+\+ compiler, such as g\+\+"):
         compile_network(torch.nn.Linear(1, 1), CompileSection(), CPU)
+
+
+Backend = Callable[[str, Callable[..., Any]], None]
+
+
+@pytest.fixture
+def backend() -> Iterator[Backend]:
+    """Let torch know a backend by name for the test."""
+    names: list[str] = []
+
+    def known(name: str, compiles: Callable[..., Any]) -> None:
+        torch._dynamo.register_backend(compiles, name=name)
+        names.append(name)
+
+    yield known
+    for name in names:
+        torch._dynamo.backends.registry._BACKENDS.pop(name)
+        torch._dynamo.backends.registry._COMPILER_FNS.pop(name)
+
+
+class Small(torch.nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.layer = torch.nn.Linear(width, 1)
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.layer(values)
+        return found
+
+
+def test_the_tenth_network_of_a_process_is_compiled_as_the_first(backend: Backend) -> None:
+    compiled: list[torch.fx.GraphModule] = []
+
+    def counted(graph: torch.fx.GraphModule, _: Any) -> Any:
+        compiled.append(graph)
+        return graph.forward
+
+    backend("counted", counted)
+    for width in range(1, 11):
+        network = Small(width)
+        compile_network(network, CompileSection(backend="counted"), CPU)
+        before = len(compiled)
+        network(torch.ones(2, width))
+        assert len(compiled) == before + 1
+
+
+BROKEN = """
+import torch
+from monai.networks.nets import UNet
+class Broken(UNet):
+    def forward(self, image):
+        {line}
+        return super().forward(image)
+def get_model(config):
+    return Broken(3, 1, 3, [4, 8], [2])
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "settings", "remedy"),
+    [
+        ("torch._dynamo.graph_break()", {"fullgraph": True},
+         "Set fullgraph to false, so that those parts are compiled that can be, or model.compile to false."),
+        ("pass", {"backend": "failing"}, "Set it to true, which asks for nothing special, or to false."),
+    ],
+)  # fmt: skip
+def test_a_network_that_cannot_be_compiled_is_told_without_a_case(
+    write_config: WriteConfig, tmp_path: Path, backend: Backend, line: str, settings: Any, remedy: str
+) -> None:
+    def failing(graph: Any, _: Any) -> Any:
+        if len(graph.graph.nodes) > 8:  # more than there are in the attempt before the first epoch
+            raise RuntimeError("no such kernel")
+        return graph.forward
+
+    backend("failing", failing)
+    script = tmp_path / "broken.py"
+    script.write_text(BROKEN.format(line=line))
+    compiled = {"backend": "eager"} | settings
+    config = write_config(model=MODEL | {"compile": compiled}, patch={"model": str(script)}, progress=None)
+    with pytest.raises(CompilerError) as caught:
+        fit(load_config(config))
+    text = str(caught.value)
+    assert text.startswith("model.compile: torch cannot compile this network: ")
+    assert text.endswith(remedy)
+    assert ".csv" not in text
+    assert [key for key, _ in caught.value.mistakes] == [("model", "compile")]
+
+
+def test_a_compiled_network_that_fails_on_a_case_names_it(write_config: WriteConfig, tmp_path: Path) -> None:
+    script = tmp_path / "broken.py"
+    script.write_text(BROKEN.format(line="image = torch.cat([image, image], 1) if self.training else image"))
+    model = MODEL | {"compile": {"backend": "eager"}}
+    config = write_config(model=model, patch={"model": str(script)}, progress=None)
+    with pytest.raises(TrainlibError, match=r"^train\.csv:\d .*: model: fails") as caught:
+        fit(load_config(config))
+    assert not isinstance(caught.value, CompilerError)
 
 
 def test_keywords_are_those_of_torch() -> None:

@@ -183,6 +183,7 @@ def test_gradients_that_overflow_under_fp16_are_no_loss_that_does(
         """Lightning's fp16 with a GradScaler, which torch has for the CPU too."""
         return [AtomicCheckpointIO(), MixedPrecision("16-mixed", "cpu", torch.amp.GradScaler("cpu", 2.0**60))]
 
+    monkeypatch.setattr("trainlib.trainer.precision_plugin", lambda _: True)
     monkeypatch.setattr("trainlib.trainer._plugins", plugins)
     run = fit(load_config(spoiled({2}, "inf", skip=1)))
     state = state_of(run)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -82,14 +82,6 @@ def test_in_full_precision_nothing_is_touched() -> None:
     assert in_single(logits) is logits
 
 
-def test_all_that_a_network_returns_is_brought_to_single_precision() -> None:
-    half, number = torch.zeros(2, dtype=torch.bfloat16), torch.ones(2, dtype=torch.int64)
-    with torch.autocast(**MIXED):
-        output: Any = in_single((half, [half, number], {"more": half}, None))
-    assert [output[0].dtype, output[1][0].dtype, output[2]["more"].dtype] == [torch.float32] * 3
-    assert (output[1][1] is number, output[3]) == (True, None)
-
-
 @pytest.mark.parametrize("enabled", [False, True])
 def test_a_loss_multiplies_matrices_with_all_digits(enabled: bool) -> None:
     logits = torch.rand(3, 3)
@@ -105,3 +97,29 @@ def test_a_classification_has_logits_in_single_precision() -> None:
     task.configure_model()
     with torch.autocast(**MIXED):
         assert task.eval()(torch.zeros(2, 1, 32, 32)).dtype == torch.float32
+
+
+class Named(NamedTuple):
+    logits: torch.Tensor
+    hidden: torch.Tensor
+
+
+@pytest.mark.parametrize("made", [lambda *parts: parts, lambda *parts: [*parts], Named])
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_of_a_network_that_returns_more_the_logits_are_in_single_precision(
+    made: Callable[..., Any], channels_last: bool
+) -> None:
+    model = {"DenseNet121": {}, "channels_last": channels_last}
+    config = Config.model_validate({"task": "classification", "data": DATA | {"spatial_dims": 2}, "model": model})
+    task = ClassificationTask(config)
+    layer = torch.nn.Linear(4, 3)
+    task.network = Returning(lambda image: made(layer(image.mean(1).flatten(1)), image))
+    with torch.autocast(**MIXED):
+        logits = task(torch.zeros(2, 1, 2, 2))
+    assert (logits.dtype, logits.shape) == (torch.float32, (2, 3))
+
+
+class Returning(torch.nn.Module):
+    def __init__(self, call: Callable[..., Any]) -> None:
+        super().__init__()
+        self.forward = call

@@ -11,9 +11,11 @@ from trainlib.config.defaults import CLASSIFICATION
 from trainlib.config.schema import Config
 from trainlib.data.splits import csv_of, read_split
 from trainlib.errors import DataError
+from trainlib.system.convolutions import FAST_CUDNN
 
 LOAD = "monai.transforms.LoadImaged"
 _TIFF = (".tif", ".tiff")
+_SLOW = f"torch.__version__.startswith('2.9.') and (torch.backends.cudnn.version() or 0) < {FAST_CUDNN}"
 _WITH_BFLOAT16 = "$torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)"
 
 
@@ -109,13 +111,14 @@ def preprocessing_of(config: Config, *, with_label: bool = False) -> list[Refere
 def mixed_precision(config: Config) -> dict[str, Any]:
     """Write the settings of an engine for the precision of the training, which MONAI has on GPUs alone.
 
-    Where the config says none, the machine that the bundle runs on decides, as it does for trainlib.
+    Where the config says none, the GPU that the bundle runs on decides, by the rule that trainlib follows.
     """
     given = config.trainer.get("precision")
     if given is None:
-        if config.trainer.get("accelerator") == "cpu":
+        if config.trainer.get("accelerator") == "cpu" or config.spreads_network:
             return {}
-        return {"amp": _WITH_BFLOAT16, "amp_kwargs": {"dtype": "$torch.bfloat16"}}
+        slow = f" and not ({_SLOW})" if config.data.spatial_dims == 3 else ""
+        return {"amp": f"{_WITH_BFLOAT16}{slow}", "amp_kwargs": {"dtype": "$torch.bfloat16"}}
     if not str(given).endswith("-mixed"):
         return {}
     return {

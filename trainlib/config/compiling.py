@@ -16,7 +16,7 @@ class CompileSection(Section):
     mode: Literal["default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs"] = "default"
     """What to spend the time of compiling on; `reduce-overhead` helps small networks on a GPU."""
     dynamic: bool | None = None
-    """Compile for any shape, `true`, or for each shape anew, `false`; null finds out which shapes there are."""
+    """Compile for any shape, `true`, or for each of eight shapes anew, `false`; null finds out which there are."""
     fullgraph: bool = False
     """Refuse a network that cannot be compiled as a whole, instead of compiling its parts."""
     backend: str = "inductor"
@@ -34,6 +34,11 @@ class CompileSection(Section):
                 {"key": ("model", "compile", "mode"), "found": self.mode},
             )
         return self
+
+    @property
+    def uses_graphs(self) -> bool:
+        """Whether a GPU repeats whole steps as CUDA graphs."""
+        return self.mode in ("reduce-overhead", "max-autotune") or bool(self.options.get("triton.cudagraphs"))
 
     def keywords(self) -> dict[str, Any]:
         """Return the keywords as `torch.compile` takes them."""

@@ -157,6 +157,11 @@ class Config(Section):
         return [Component.model_validate(spec) for spec in _loggers(self.trainer)]
 
     @property
+    def spreads_network(self) -> bool:
+        """Whether the weights are spread over the processes."""
+        return str(self.trainer.get("strategy")).lower().startswith("fsdp")
+
+    @property
     def in_channels(self) -> int:
         """Channels of the network's input: those of all image columns; of one each, where it is not known yet."""
         return len(self.data.image_cols) * (self.data.channels or 1)

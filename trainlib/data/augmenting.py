@@ -32,7 +32,9 @@ from trainlib.data.failures import explain_failure
 from trainlib.data.plain import plain_tensor, untracked
 from trainlib.data.reseeding import Reseeder
 from trainlib.errors import DataError
+from trainlib.memory import lacking
 from trainlib.seeding import isolated_random_state
+from trainlib.system.convolutions import precise_convolutions
 
 log = logging.getLogger(__name__)
 
@@ -126,10 +128,12 @@ class DeviceAugmentation:
     def _finish(self, windows: list[dict[str, torch.Tensor]], seed: int, case: str) -> list[Any]:
         """Do the rest of the pipeline for the windows of a case, in their order, on which random numbers depend."""
         try:
-            with isolated_random_state(seed), untracked():
+            with isolated_random_state(seed), untracked(), precise_convolutions():
                 self._seed(seed)
                 return list(self.augment(windows, start=self.start))
         except Exception as error:
+            if lacking(error):
+                raise
             raise DataError(f"{case}: {explain_failure(error, self.config, 'train')}") from error
 
     def _compute_on(self, device: torch.device) -> None:

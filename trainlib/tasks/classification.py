@@ -49,9 +49,8 @@ class ClassificationTask(BaseTask):
         size = (1, self.config.out_channels) if self.config.multilabel else (1,)
         return torch.zeros(size, device=self.device, dtype=torch.long)
 
-    def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """Return the logits, shape (batch, classes); of networks that return more, such as ViT, the first."""
-        output = self.called(image)
+    def _logits(self, output: Any) -> Any:
+        """Find the logits, shape (batch, classes): of networks that return more, such as ViT, the first."""
         return output[0] if isinstance(output, tuple | list) else output
 
     def _loss(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:

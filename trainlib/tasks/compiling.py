@@ -13,7 +13,13 @@ from trainlib.config.compiling import CompileSection
 
 log = logging.getLogger(__name__)
 
+_OF_COMPILER = ("torch._dynamo", "torch._inductor")
+_OF_NETWORK = "TorchRuntimeError"  # what a network raises itself while it is traced
 _LONGEST = 160  # letters of what torch says; of an option that is wrong it lists hundreds that are not
+
+
+class CompilerError(ComponentError):
+    """torch cannot compile the network, for which no case is to blame."""
 
 
 def compile_network(network: torch.nn.Module, settings: CompileSection, device: torch.device) -> None:
@@ -27,6 +33,7 @@ def compile_network(network: torch.nn.Module, settings: CompileSection, device: 
     Raises:
         ComponentError: torch cannot compile here, or not in this way.
     """
+    torch.compiler.reset()  # torch counts how often it compiles a method, and leaves those of a ninth network alone
     _try_compiler(settings, device)
     network.compile(**settings.keywords())
     log.info("model.compile: the first steps of training and validation take longer, for torch compiles the network.")
@@ -48,10 +55,31 @@ def _try_compiler(settings: CompileSection, device: torch.device) -> None:
             compiled: Any = torch.compile(small, **settings.keywords())
             compiled(values).backward()
     except Exception as error:  # of many kinds, from torch and from backends
-        said = describe(_first_cause(error))
-        said = said if len(said) <= _LONGEST else f"{said[:_LONGEST]} ..."
+        said = _said(error)
         text = f"model.compile: torch cannot compile here: {said}. {_remedy(said, settings, device)}"
         raise ComponentError([(("model", "compile"), text)]) from error
+
+
+def compiler_error(error: Exception, settings: CompileSection | None) -> CompilerError | None:
+    """Put into words what torch raises where it compiles the network, in its first steps; None for any other error.
+
+    Args:
+        error: What the network raised.
+        settings: How it is compiled; None where it is not.
+    """
+    kind = type(error)
+    if settings is None or not kind.__module__.startswith(_OF_COMPILER) or kind.__name__ == _OF_NETWORK:
+        return None
+    remedy = "Set it to true, which asks for nothing special, or to false" if settings != CompileSection() else ""
+    if settings.fullgraph:
+        remedy = "Set fullgraph to false, so that those parts are compiled that can be, or model.compile to false"
+    text = f"model.compile: torch cannot compile this network: {_said(error)}. {remedy or 'Set it to false'}."
+    return CompilerError([(("model", "compile"), text)])
+
+
+def _said(error: BaseException) -> str:
+    said = describe(_first_cause(error))
+    return said if len(said) <= _LONGEST else f"{said[:_LONGEST]} ..."
 
 
 def _first_cause(error: BaseException) -> BaseException:

@@ -51,6 +51,7 @@ def description(task: BaseTask) -> dict[str, Any]:
         "horizon": [task.horizon.epochs, task.horizon.steps],
         "nonfinite": task.guard.skipped,
         "processes": size(),
+        "precision": task.trainer.precision,
     }
 
 
@@ -91,6 +92,8 @@ def keep_settings(task: BaseTask, loaded: Mapping[str, Any]) -> None:
     """
     if (before := loaded.get("processes", 1)) != size():
         log.info("Processes: now %d, in the checkpoint %d. Each takes data.batch_size cases in a step.", size(), before)
+    if (was := loaded.get("precision", task.trainer.precision)) != task.trainer.precision:
+        log.info("Precision: now %s, in the checkpoint %s.", task.trainer.precision, was)
     optimizer = build_optimizer(task.config, task.network.parameters())
     same = _compared(task, loaded, optimizer)
     if same.optimizer and same.course:

@@ -15,6 +15,7 @@ from trainlib.build.resolve import ComponentError
 from trainlib.config.schema import Config
 from trainlib.errors import StepError, TrainlibError
 from trainlib.memory import lacking
+from trainlib.tasks.compiling import CompilerError, compiler_error
 from trainlib.words import first_few
 
 log = logging.getLogger(__name__)
@@ -62,15 +63,20 @@ def component(
 
     Raises:
         ComponentError: It failed, and does not suit its input.
+        CompilerError: torch cannot compile the network.
         StepError: It failed where it had worked before, or the GPU has a fault.
     """
     try:
         yield
     except TrainlibError:
         raise
-    except _MISFITS as error:
+    except Exception as error:
         # A worker that was killed is told by a signal, which may arrive inside any component.
         if lacking(error) or any(sign in str(error) for sign in _ELSEWHERE):
+            raise
+        if refused := compiler_error(error, config.model.compile):
+            raise refused from error
+        if not isinstance(error, _MISFITS):
             raise
         cause: BaseException = error
         while cause.__cause__ is not None:  # MONAI wraps what a transform raises
@@ -103,6 +109,8 @@ def named(batch: Mapping[str, Any]) -> Iterator[None]:
     """Name the cases of a batch in what is raised: in a sentence at its beginning, else below the traceback."""
     try:
         yield
+    except CompilerError:
+        raise
     except ComponentError as error:
         mistakes = [(key, f"{listed_cases(cases_of(batch))}: {text}") for key, text in error.mistakes]
         raise ComponentError(mistakes) from error.__cause__

@@ -23,5 +23,5 @@ def by_voxel(image: torch.Tensor) -> torch.Tensor:
 
 
 def by_channel(output: Any) -> Any:
-    """Lay what a network gave out channel by channel again: a loss may want to see it as a row of numbers."""
+    """Lay logits out channel by channel again, for a loss may want to see them as a row; leave anything else alone."""
     return output.contiguous() if isinstance(output, torch.Tensor) else output

@@ -90,10 +90,14 @@ class NetworkModule(LightningModule):
         return logits
 
     def called(self, image: torch.Tensor) -> Any:
-        """Call the network itself, whatever it returns."""
+        """Call the network itself for its logits; what it returns in their place, it returns."""
         if not self.config.model.channels_last:
-            return in_single(self.network(image))
-        return by_channel(in_single(self.network(by_voxel(image))))
+            return in_single(self._logits(self.network(image)))
+        return by_channel(in_single(self._logits(self.network(by_voxel(image)))))
+
+    def _logits(self, output: Any) -> Any:
+        """Find the logits in what the network has returned."""
+        return output
 
     def validation_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """Return the loss and the scores of whole cases."""

@@ -15,16 +15,13 @@ def _is_mixed(device: torch.device) -> bool:
 
 
 def in_single(output: Any) -> Any:
-    """Return what a network gave: tensors that mixed precision has made half as long, in single precision.
+    """Return logits that mixed precision has made half as long in single precision, and anything else as it is.
 
     Of logits with three digits a sum over many windows or voxels keeps no more. The network of a `true` precision has
-    no other numbers, and its output stays as it is.
+    no other numbers.
     """
-    if isinstance(output, torch.Tensor):
-        return output.float() if output.dtype in _HALF and _is_mixed(output.device) else output
-    if isinstance(output, list | tuple) and type(output) in (list, tuple):
-        return type(output)(in_single(part) for part in output)
-    return {name: in_single(part) for name, part in output.items()} if type(output) is dict else output
+    is_half = isinstance(output, torch.Tensor) and output.dtype in _HALF and _is_mixed(output.device)
+    return output.float() if is_half else output
 
 
 def all_digits(logits: torch.Tensor) -> AbstractContextManager[Any]:
