@@ -31,6 +31,7 @@ ORDER = [
     "checkpoints",
     "agreement",
     "places",
+    "contradictions",
     "preflight",
     "check",
     "ending",
