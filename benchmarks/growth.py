@@ -131,12 +131,20 @@ def plot(found: dict[int, Figures]) -> None:
     mpl.rcParams["svg.hashsalt"] = "growth"
     figure = Figure(figsize=(8, 3.2), layout="constrained")
     left, right = figure.subplots(1, 2)
-    for name in ("first", "on demand", "cached", "--no-check", "check"):
+    shown = {
+        "first": "fit, nothing cached",
+        "on demand": "fit, prepared on demand",
+        "cached": "fit, cached",
+        "--no-check": "fit --no-check, cached",
+        "check": "check",
+    }
+    for name, label in shown.items():
         counts = [count for count in found if name in found[count]]
-        left.plot(counts, [found[count][name] for count in counts], marker="o", label=name)
-    right.plot([*found], [figures["memory"] for figures in found.values()], marker="o")
+        left.plot(counts, [found[count][name] for count in counts], marker="o", label=label)
+    memory = [figures["memory"] for figures in found.values()]
+    right.plot([*found], memory, marker="o")
     left.set(xscale="log", yscale="log", xlabel="rows", ylabel="processor time in s")
-    right.set(xscale="log", xlabel="rows", ylabel="memory in MB", ylim=(0, None))
+    right.set(xscale="log", xlabel="rows", ylabel="memory in MB", ylim=(0, 1.1 * max(memory)))
     left.legend()
     figure.savefig(PLOT, metadata={"Date": None})
 
