@@ -67,15 +67,18 @@ def only(monkeypatch, method, nearby):
     monkeypatch.setattr(nearest, "_nearby_pays", lambda *_: nearby)
 
 
+def assert_as_by_all_pairs(queries, targets, spacing):
+    expected = by_all_pairs(queries, targets, spacing)
+    np.testing.assert_allclose(nearest_distances(queries, targets, spacing), expected, rtol=1e-12, atol=1e-12)
+
+
 @pytest.mark.parametrize("spacing", SPACINGS)
 @pytest.mark.parametrize("nearby", [True, False], ids=["nearby", "at once"])
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("case", CASES)
 def test_each_method_finds_what_all_pairs_say(monkeypatch, case, method, nearby, spacing):
     only(monkeypatch, method, nearby)
-    queries, targets = CASES[case]
-    expected = by_all_pairs(queries, targets, spacing)
-    np.testing.assert_allclose(nearest_distances(queries, targets, spacing), expected, rtol=1e-12, atol=1e-12)
+    assert_as_by_all_pairs(*CASES[case], spacing)
 
 
 @pytest.mark.parametrize("spacing", [(1.0, 1.0), (0.2, 3.0), (2.5, 0.4)])
@@ -84,9 +87,7 @@ def test_each_method_finds_what_all_pairs_say(monkeypatch, case, method, nearby,
 @pytest.mark.parametrize("case", CASES_2D)
 def test_each_method_finds_what_all_pairs_say_in_2d(monkeypatch, case, method, nearby, spacing):
     only(monkeypatch, method, nearby)
-    queries, targets = CASES_2D[case]
-    expected = by_all_pairs(queries, targets, spacing)
-    np.testing.assert_allclose(nearest_distances(queries, targets, spacing), expected, rtol=1e-12, atol=1e-12)
+    assert_as_by_all_pairs(*CASES_2D[case], spacing)
 
 
 @pytest.mark.parametrize("seed", range(40))
